@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,14 +89,19 @@ def leaderboard_csv(
 
 
 def leaderboard_markdown(
-    entries: Sequence[LeaderboardEntry], *, metric: str, scores: Sequence[str], word: str = STRATEGY
+    entries: Sequence[LeaderboardEntry],
+    *,
+    metric: str,
+    scores: Sequence[str],
+    word: str = STRATEGY,
+    settings: Callable[[TrialRecord], str] | None = None,
 ) -> str:
-    """The ranked trials as a table; arguments as above."""
+    """The ranked trials as a table; arguments as above, and what writes a trial's settings, for a column of them."""
     columns = _columns(entries, scores)
-    headings = _headings(columns, metric, word)
+    headings = _headings(columns, metric, word) + ([] if settings is None else ["settings"])
     lines = [headings, ["---"] * len(headings)]
     for rank, one in enumerate(ranked_entries(entries, metric=metric), start=1):
-        cells = _cells(rank, one, columns)
+        cells = _cells(rank, one, columns) + ([] if settings is None else [settings(one.record)])
         lines.append([f"{cell:.4g}" if isinstance(cell, float) else markdown_cell(str(cell)) for cell in cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

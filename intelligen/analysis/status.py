@@ -1,29 +1,31 @@
 """Status of a sweep, from its ledger and histories: plain values for people, scripts and notebooks."""
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.best_settings import BestSettings, SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.eta import Eta, SearchSize, search_eta
 from intelligen.analysis.mlflow_links import compare_lines
-from intelligen.analysis.strategy_table import device_seconds
+from intelligen.analysis.row_status import (
+    Histories,
+    StrategyStatus,
+    count_states,
+    row_statuses,
+    shown_settings,
+    with_settings,
+)
 from intelligen.analysis.sweep_results import TableWords
-from intelligen.config.metric_direction import best
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.history import Report
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import LockOwner, find_lock_owner
 from intelligen.state.mlflow_run_ids import read_run_ids
-from intelligen.state.sweep_files import PAUSED, STATES, SweepFiles
+from intelligen.state.sweep_files import PAUSED, SweepFiles
 from intelligen.state.trial_records import Closing, TrialRecord, TrialState
-
-Histories = Mapping[str, Sequence[Report]]
-"""Trial → its reports."""
 
 
 class SweepState(StrEnum):
@@ -37,35 +39,6 @@ class SweepState(StrEnum):
     FAILED = "failed"
     KILLED = "killed"
     """Its last launch ended without closing the ledger."""
-
-
-@dataclass(frozen=True)
-class BestTrial:
-    """The best of some trials so far, by the objective on the validation set."""
-
-    value: float
-    trial: str
-
-
-@dataclass(frozen=True)
-class StrategyStatus:
-    """One strategy, or the baseline."""
-
-    strategy: str
-    trials: dict[str, int]
-    """State → count; of the baseline, of all seeds'."""
-    confirmed: dict[str, int]
-    """State → count of the trainings that repeat its best trial with other seeds."""
-    best: BestTrial | None
-    """Of its trials in the search."""
-    device_s: float
-    """Device-seconds of all epochs of all its trials, repetitions included."""
-    target_tokens: int | None
-    """Targets of losses that all of these have trained on: tokens, or rows where the task writes no text.
-
-    None of a pre-training whose task counts the others, so that the figures cannot be compared.
-
-    """
 
 
 @dataclass(frozen=True)
@@ -117,6 +90,10 @@ class Status:
     """How to open the prepared comparison in MLflow: a command where one is needed, then the address."""
     last_sign_ms: int
     """When the ledger or a history last changed."""
+    best: tuple[BestSettings, ...] = ()
+    """The best trial of each row, as lines that can be pasted into a file."""
+    settings_use: str = ""
+    """Where."""
     words: TableWords = field(default_factory=TableWords)
     """For people: what rows are called, and how scores are written."""
 
@@ -139,7 +116,8 @@ class Status:
     def document(self) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
         values, compared = asdict(replace(self, words=TableWords())), self.words.compared
-        del values["words"]
+        for name in ("words", "best", "settings_use"):
+            del values[name]
         values |= {name: [compared.documented(one) for one in values[name]] for name in ("strategies", "under_way")}
         named = {compared.words if key == "strategies" else key: value for key, value in values.items()}
         return {"format": 1, **named, "directory": str(self.directory)}
@@ -171,8 +149,11 @@ def read_status(files: SweepFiles) -> Status:
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
     counted = task_settings(fingerprint["experiment"]).counted
-    rows = _strategies(files, trials, histories, metric, counted)
+    rows = row_statuses(files, trials, histories, metric, counted)
     words = TableWords(ComparedRows.of(sweep), counted=counted)
+    settings = SweepSettings.read(files)
+    rows = [with_settings(row, trials, settings) for row in rows]
+    rows.sort(key=lambda row: words.compared.position(row.strategy))
     return Status(
         name=sweep.name,
         question=sweep.question,
@@ -182,11 +163,11 @@ def read_status(files: SweepFiles) -> Status:
         objective=metric,
         budget=sweep.budget.model_dump(exclude_none=True),
         budget_trials=size.trials,
-        trials=_count(files, searched),
-        confirmed=_count(files, repeated),
+        trials=count_states(files, searched),
+        confirmed=count_states(files, repeated),
         confirmations=size.repetitions,
         least_confirmations=size.least_repetitions,
-        strategies=tuple(sorted(rows, key=lambda row: words.compared.position(row.strategy))),
+        strategies=tuple(rows),
         under_way=tuple(
             _under_way(record, histories[record.id], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
@@ -196,6 +177,8 @@ def read_status(files: SweepFiles) -> Status:
         tracking_uri=launch.tracking_uri,
         comparison=_comparison(files.directory, launch.tracking_uri),
         last_sign_ms=_last_sign_ms(trials, histories, closing),
+        best=tuple(shown_settings(rows, trials, settings, metric, words)),
+        settings_use=settings.how_to_use,
         words=words,
     )
 
@@ -218,49 +201,6 @@ def _state(owner: LockOwner | None, closing: Closing | None) -> SweepState:
     if owner is not None and (owner.certain or closing is None):
         return SweepState.RUNNING
     return SweepState.KILLED if closing is None else SweepState(closing.status)
-
-
-def _count(files: SweepFiles, records: Sequence[TrialRecord]) -> dict[str, int]:
-    found = Counter(files.state(record) for record in records)
-    return {state: found[state] for state in STATES}
-
-
-def _strategies(
-    files: SweepFiles, trials: Mapping[str, TrialRecord], histories: Histories, metric: str, counted: str
-) -> list[StrategyStatus]:
-    groups: dict[str, list[TrialRecord]] = {}
-    for record in trials.values():
-        groups.setdefault(record.table_row, []).append(record)
-    return [
-        StrategyStatus(
-            strategy=name,
-            trials=_count(files, [record for record in records if record.kind != "confirm"]),
-            confirmed=_count(files, [record for record in records if record.kind == "confirm"]),
-            best=_best(files, [record for record in records if record.kind != "confirm"], histories, metric),
-            device_s=device_seconds(report for record in records for report in histories[record.id]),
-            target_tokens=_targets(records, histories, counted),
-        )
-        for name, records in groups.items()
-    ]
-
-
-def _targets(records: Sequence[TrialRecord], histories: Histories, counted: str) -> int | None:
-    if any(task_settings(record.config).counted != counted for record in records):
-        return None
-    return sum(histories[record.id][-1].target_tokens for record in records if histories[record.id])
-
-
-def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Histories, metric: str) -> BestTrial | None:
-    """The best of the trials that did not fail, by selected weights where it finished, else by its best epoch."""
-    found: list[BestTrial] = []
-    for record in records:
-        if record.state is TrialState.FAILED:
-            continue
-        result = files.result(record)
-        measured = [result.metrics] if result else [report.metrics for report in histories[record.id]]
-        values = [metrics[metric] for metrics in measured if metric in metrics]
-        found += [BestTrial(value, record.id) for value in values if math.isfinite(value)]
-    return best(metric, found, value=lambda one: one.value)
 
 
 def _under_way(record: TrialRecord, reports: Sequence[Report], metric: str, *, paused: bool) -> TrialStatus:

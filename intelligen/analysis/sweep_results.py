@@ -10,6 +10,7 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.state.trial_records import TrialRecord
 
 if TYPE_CHECKING:
+    from intelligen.analysis.best_settings import BestSettings
     from intelligen.analysis.verdicts import RowVerdict
     from intelligen.tasks.base import AnyMetric, AnyTask
 
@@ -72,5 +73,9 @@ class SweepResults:
     """The metrics of these."""
     verdicts: "Sequence[RowVerdict]" = ()
     """Of a study that has ended."""
+    best: "Sequence[BestSettings]" = ()
+    """The best trial of each row that was searched."""
+    settings_use: str = ""
+    """Where their settings can be pasted."""
     notes: Sequence[str] = ()
     """What a reader of the table must know: a row that did not learn, or has no scores."""

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.document import nearest
+from intelligen.config.experiment_lines import settings_lines
 from intelligen.errors import ConfigError
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import find_lock_owner
@@ -32,6 +34,7 @@ class TrialLogs:
     def __init__(self, files: SweepFiles, named: str | None) -> None:
         self._files = files
         self._named = named
+        self._settings = SweepSettings.read(files)
         self._read: dict[Path, int] = {}
         self._shown: Path | None = None
         self._chosen: dict[str, None] = {}
@@ -46,6 +49,7 @@ class TrialLogs:
                 if new and path != self._shown:
                     self._shown = path
                     yield f"==> {record.id} {record.row}: {path}"
+                    yield from (f"    {line}" for line in settings_lines(self._settings.of(record)))
                 yield from new
 
     def endings(self) -> list[str]:
@@ -77,6 +81,7 @@ class TrialLogs:
                     "strategy": record.row,
                     "state": record.state,
                     "stop_reason": record.stop_reason,
+                    "settings": self._settings.of(record),
                     "logs": [
                         {"file": str(path), "lines": list(deque(self._new_lines(path), maxlen=last))}
                         for path in self._paths(record)

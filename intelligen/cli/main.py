@@ -48,6 +48,11 @@ VERBS = (
     Verb("status", "verbs.status_watch_logs:status", "Show the progress of SWEEP, or list all sweeps."),
     Verb("watch", "verbs.status_watch_logs:watch", "Show the progress of SWEEP until it no longer runs."),
     Verb("logs", "verbs.status_watch_logs:logs", "Show the logs of SWEEP's trials, or of one TRIAL."),
+    Verb(
+        "trials",
+        "verbs.trials:trials",
+        "List the trials of SWEEP with their settings, scores, state and cost.",
+    ),
     Verb("stop", "verbs.run_resume_extend_stop:stop", "Ask the launcher of SWEEP to stop, and wait for it."),
     Verb("resume", "verbs.run_resume_extend_stop:resume", "Resume SWEEP from its own directory."),
     Verb("extend", "verbs.run_resume_extend_stop:extend", "Give SWEEP a larger budget and resume it."),

@@ -124,10 +124,14 @@ def _draw_line(axes: "Axes", trace: Any) -> None:
         style["drawstyle"] = "steps-post" if trace.line.shape == "hv" else "steps-pre"
     nan = float("nan")
     axes.plot(list(trace.x or ()), [nan if value is None else value for value in trace.y or ()], **style)
-    for error, axis in ((trace.error_x, "xerr"), (trace.error_y, "yerr")):
-        if error.array is not None:
-            reach = {axis: [list(error.arrayminus), list(error.array)]}
-            axes.errorbar(list(trace.x), list(trace.y), **reach, color=colour, capsize=3, linestyle="none")
+    across, upright = (
+        None if error.array is None else [list(error.arrayminus), list(error.array)]
+        for error in (trace.error_x, trace.error_y)
+    )
+    if across or upright:
+        axes.errorbar(
+            list(trace.x), list(trace.y), xerr=across, yerr=upright, color=colour, capsize=3, linestyle="none"
+        )
 
 
 def _draw_band(axes: "Axes", trace: Any) -> None:
@@ -164,8 +168,8 @@ def _draw_layout(axes: "Axes", layout: Any) -> None:
         line = axes.axvline(shape.x0) if shape.x0 == shape.x1 else axes.axhline(shape.y0)
         line.set(color=shape.line.color, linewidth=1, linestyle=_DASHES[shape.line.dash or "solid"], zorder=0)
     for note in layout.annotations:
-        at = axes.get_yaxis_transform() if note.xref == "x domain" else "data"
-        axes.annotate(note.text, (note.x, note.y), (5, 4), at, textcoords="offset points", fontsize=7)
+        at = axes.get_yaxis_transform() if note.xref == "x domain" else axes.transData
+        axes.annotate(note.text, (note.x, note.y), (5, 4), xycoords=at, textcoords="offset points", fontsize=7)
     if layout.xaxis.type == "log":
         axes.set_xscale("log")
     if layout.xaxis.tickvals is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.best_settings import BestSettings, SweepSettings
 from intelligen.analysis.conclusion import answer
 from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.result_rows import costs_of, primary, result_records, result_rows
@@ -17,6 +18,7 @@ from intelligen.analysis.verdicts import RowVerdict, summed_up
 from intelligen.errors import writing
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import redact_text
+from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import SweepStatus
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.signals import INTERRUPTED_LINE
@@ -98,13 +100,17 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
     try:
         words = TableWords.of(context.sweep, build_task(context.experiment.task))
         summaries = strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0])
+        rows = sorted(summaries, key=lambda summary: words.compared.position(summary.row))
+        settings = SweepSettings.read(SweepFiles(context.directory))
         results = SweepResults(
             title=redact_text(context.sweep.question or context.sweep.name),
             metrics=context.metrics,
             scores=context.experiment.task.reported_scores,
-            rows=sorted(summaries, key=lambda summary: words.compared.position(summary.row)),
+            rows=rows,
             front=sweep_pareto_front(context),
             words=words,
+            best=_best(settings, rows, context.metrics[0], words),
+            settings_use=settings.how_to_use,
         )
         if context.sweep.variants():
             study = read_study(context.directory, store=context.store)
@@ -119,6 +125,19 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
         if not closed:
             context.ledger.close_sweep(ending, summary)
     return results, table, answered
+
+
+def _best(
+    settings: SweepSettings, rows: Sequence[StrategySummary], metric: str, words: TableWords
+) -> list[BestSettings]:
+    """The best trials with their settings; a baseline has those of the experiment."""
+    return [
+        settings.best(
+            row.best, label=words.compared.label(row.row), score=f"{metric} {words.text(metric, row.best_value)}"
+        )
+        for row in rows
+        if row.best.kind == "trial"
+    ]
 
 
 def _answer(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> _Answered:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.best_settings import BestSettings, SweepSettings, markdown_settings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_csv, leaderboard_markdown, ranked_entries
 from intelligen.analysis.verdicts import RowVerdict, kept_answer, kept_verdicts
@@ -15,6 +16,7 @@ from intelligen.state.cached_file import CachedFile
 from intelligen.state.layout import REPORT_FILE
 from intelligen.state.provenance_files import DIFF, PACKAGES, read_provenance
 from intelligen.state.redaction import redact, redact_text
+from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import Closing, TrialRecord
 from intelligen.tracking import mlflow_mapping
 from intelligen.tracking.mlflow_mapping import INTERNAL
@@ -170,9 +172,29 @@ class SweepSummary:
         )
         tag = {_LEADERBOARD: content_hash(table)}
         if not tag.items() <= self._run.tags.items():
-            markdown = leaderboard_markdown(self._entries, metric=self._metric, scores=self._scores, word=self._word)
-            self._run.put_files({"leaderboard.csv": table, "leaderboard.md": markdown})
+            self._run.put_files({"leaderboard.csv": table, "leaderboard.md": self._markdown()})
         return tag
+
+    def _markdown(self) -> str:
+        settings = SweepSettings.recorded(SweepFiles(self._directory))
+        table = leaderboard_markdown(
+            self._entries,
+            metric=self._metric,
+            scores=self._scores,
+            word=self._word,
+            settings=None if settings is None else settings.text,
+        )
+        return table if settings is None else table + markdown_settings(self._best(settings), settings.how_to_use)
+
+    def _best(self, settings: SweepSettings) -> list[BestSettings]:
+        """The best trial of each row, the best row first."""
+        best: dict[str, LeaderboardEntry] = {}
+        for one in ranked_entries(self._entries, metric=self._metric):
+            if one.record.kind == "trial" and one.value is not None:
+                best.setdefault(one.record.row, one)
+        return [
+            settings.best(one.record, label=row, score=f"{self._metric} {one.value:.4g}") for row, one in best.items()
+        ]
 
     def _draw(self, closing: Closing | None) -> None:
         """Draw the plots where the leaderboard has changed, now and then and at the end."""

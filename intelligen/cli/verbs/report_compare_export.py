@@ -9,22 +9,20 @@ import click
 from intelligen.analysis.find_sweep import find_sweep
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, runs_option, sweep_argument
-from intelligen.errors import CannotCreateError, ConfigError
+from intelligen.cli.written_files import FILE, STANDARD_OUTPUT, write_text
+from intelligen.errors import ConfigError
 from intelligen.reporting.terminal.console_output import people_console
-from intelligen.state.atomic_files import replace_file
 
 if TYPE_CHECKING:
     from intelligen.reporting.html.comparison_page import Compared
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_STANDARD_OUTPUT = Path("-")
 
 
 @click.command()
 @sweep_argument()
 @runs_option
-@click.option("--output", type=_FILE, help="The HTML file; report.html in the sweep's directory by default.")
+@click.option("--output", type=FILE, help="The HTML file; report.html in the sweep's directory by default.")
 @json_option
 def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
     """Write the report of SWEEP: one HTML file that opens anywhere, offline.
@@ -35,7 +33,7 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
 
     one = _read([sweep], runs)[0]
     path = output or one.study.directory / REPORT_FILE
-    _write(path, study_page(one))
+    write_text(path, study_page(one))
     document = _document(one)
     if as_json:
         print_document({**document, "report": str(path.absolute())})
@@ -50,7 +48,7 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("sweeps", nargs=-1, required=True, metavar="SWEEP SWEEP…")
 @runs_option
-@click.option("--output", type=_FILE, default=Path("comparison.html"), show_default=True, help="The HTML file.")
+@click.option("--output", type=FILE, default=Path("comparison.html"), show_default=True, help="The HTML file.")
 @json_option
 def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) -> None:
     """Put several sweeps into one table and one HTML file.
@@ -63,7 +61,7 @@ def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) ->
     if len(set(sweeps)) < 2:
         raise ConfigError("compare: name at least two sweeps; for one sweep use intelligen report SWEEP")
     compared = _read(list(dict.fromkeys(sweeps)), runs)
-    _write(output, comparison_page(compared))
+    write_text(output, comparison_page(compared))
     warnings = incomparable(compared)
     if as_json:
         found = [_document(one) for one in compared]
@@ -78,10 +76,10 @@ def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) ->
 @click.command()
 @sweep_argument()
 @runs_option
-@click.option("--csv", "csv_file", type=_FILE, help="Every number, in full.")
-@click.option("--trials", "trials_file", type=_FILE, help="Every trial with its parameters and scores, as CSV.")
-@click.option("--latex", "latex_file", type=_FILE, help="A tabular that uses the package booktabs.")
-@click.option("--markdown", "markdown_file", type=_FILE, help="A table.")
+@click.option("--csv", "csv_file", type=FILE, help="Every number, in full.")
+@click.option("--trials", "trials_file", type=FILE, help="Every trial with its parameters and scores, as CSV.")
+@click.option("--latex", "latex_file", type=FILE, help="A tabular that uses the package booktabs.")
+@click.option("--markdown", "markdown_file", type=FILE, help="A table.")
 @click.option("--figures", "figures_folder", type=_FOLDER, help="A folder for the report's figures as SVG and PNG.")
 @json_option
 def export(
@@ -99,6 +97,7 @@ def export(
     There is a row per strategy or variant, test set and search; of --trials a row per trial. --json prints the rows;
     the other options write files. The FILE `-` is standard output.
     """
+    from intelligen.analysis.best_settings import markdown_settings
     from intelligen.analysis.data_frame import trial_records
     from intelligen.reporting.export import to_csv, to_latex, to_markdown
     from intelligen.reporting.readable_columns import Record
@@ -108,28 +107,26 @@ def export(
             "export: no output given: use --csv FILE, --trials FILE, --latex FILE, --markdown FILE, --figures DIR or"
             " --json"
         )
-    if as_json + [csv_file, trials_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
+    if as_json + [csv_file, trials_file, latex_file, markdown_file].count(STANDARD_OUTPUT) > 1:
         raise ConfigError("export: only one format can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
     metrics, compared = one.study.task.reported, one.study.compared
+    best = markdown_settings(one.best, one.how_to_use)
     forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
         (csv_file, to_csv),
         (trials_file, lambda rows: to_csv(trial_records(one.study.directory))),
         (latex_file, lambda rows: to_latex(rows, metrics, compared)),
-        (markdown_file, lambda rows: to_markdown(rows, metrics, compared)),
+        (markdown_file, lambda rows: to_markdown(rows, metrics, compared) + best),
     ]
     wanted = [(path, form) for path, form in forms if path is not None]
     records: list[Record] = [*one.records]
     for path, form in wanted:
-        if path == _STANDARD_OUTPUT:
-            click.echo(form(records), nl=False)
-            continue
-        _write(path, form(records))
-        if not as_json:
-            click.echo(f"written  {path}", err=any(other == _STANDARD_OUTPUT for other, _ in wanted))
+        write_text(path, form(records))
+        if not as_json and path != STANDARD_OUTPUT:
+            click.echo(f"written  {path}", err=any(other == STANDARD_OUTPUT for other, _ in wanted))
     drawn = [] if figures_folder is None else _draw(one, figures_folder)
     if drawn and not as_json:
-        onto_error = any(path == _STANDARD_OUTPUT for path, _ in wanted)
+        onto_error = any(path == STANDARD_OUTPUT for path, _ in wanted)
         click.echo(f"written  {len(drawn)} files of figures into {figures_folder}", err=onto_error)
     if as_json:
         print_document(
@@ -168,15 +165,3 @@ def _document(one: "Compared") -> dict[str, Any]:
         "data": shared_rows(one.study.data) if one.study.data else [],
         "rows": one.records,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    # A rename would put a file in the place of a link, a pipe or a device such as /dev/stdout.
-    into_it = path.is_symlink() or (path.exists() and not path.is_file())
-    try:
-        if into_it:
-            path.write_text(text, encoding="utf-8")
-        else:
-            replace_file(path, text.encode())
-    except OSError as error:
-        raise CannotCreateError(f"{path}: cannot be written: {error.strerror}; name another file") from error

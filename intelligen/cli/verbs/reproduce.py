@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.reporting.terminal.console_output import people_console
+from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 from intelligen.reporting.terminal.progress_bars import TrainingProgress
 from intelligen.sweep.replay_directory import trial_directory
 
@@ -121,22 +121,20 @@ def _shown(recorded: "Recorded") -> tuple[str, ...]:
     return (*(f"valid/{metric.name}" for metric in metrics), *_ALWAYS_SHOWN)
 
 
-def _table(comparisons: "Sequence[ReplayDiff]", *, shown: tuple[str, ...]) -> Table:
+def _table(comparisons: "Sequence[ReplayDiff]", *, shown: tuple[str, ...]) -> FittingTable:
     """What differs, what people look for, and how many other measures agree."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("compared", "recorded", "replayed", "verdict"):
-        table.add_column(name)
-    further = 0
+    rows, further = [], 0
     for one in comparisons:
         if one.agrees and not one.key.startswith(shown):
             further += 1
             continue
         outcome = {True: "same", False: "differs", None: "not judged"}[one.agrees]
-        where = "" if one.epoch is None else f" from epoch {one.epoch} on"
-        table.add_row(one.key, _words(one.recorded), _words(one.replayed), outcome + where)
+        where = "" if one.epoch is None else f"\nfrom epoch {one.epoch} on"
+        rows.append([one.key, _words(one.recorded), _words(one.replayed), outcome + where])
     if further:
-        table.add_row(f"{further} more metrics", "", "", "same")
-    return table
+        rows.append([f"{further} more metrics", "", "", "same"])
+    columns = [Column(name) for name in ("compared", "recorded", "replayed", "verdict")]
+    return FittingTable(columns, rows, lined=False)
 
 
 def _words(value: "Value") -> str:

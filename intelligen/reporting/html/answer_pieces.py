@@ -1,31 +1,43 @@
-"""Sentences of an answer in pieces: words, names in code, and commands to copy."""
+"""Texts of the page in pieces: words, names in code, and commands to copy."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from intelligen.analysis.suggested_command import around_commands
+from intelligen.analysis.next_step import Step
 
 _CODE = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True)
-class AnswerPiece:
+class TextPiece:
     """A run of text of one kind."""
 
     text: str
     kind: Literal["words", "code", "command"]
 
 
-def answer_pieces(sentence: str) -> list[AnswerPiece]:
-    """The whole sentence; a full stop after a command is left out, so that nothing is copied with it."""
-    pieces: list[AnswerPiece] = []
-    for text, is_command in around_commands(sentence):
-        if is_command:
-            pieces.append(AnswerPiece(text, "command"))
-            continue
-        words = text.removeprefix(".").lstrip() if pieces else text
-        for place, part in enumerate(_CODE.split(words)):
-            if part:
-                pieces.append(AnswerPiece(part, "code" if place % 2 else "words"))
-    return pieces
+def text_pieces(text: str, steps: Iterable[Step] = ()) -> Iterator[TextPiece]:
+    """The whole text; a full stop after a command is left out, so that nothing is copied with it.
+
+    Args:
+        text: In which names of code are in backticks.
+        steps: Whose commands are looked for.
+
+    """
+    command = next((step.command for step in steps if step.command and step.command in text), None)
+    if command is None:
+        pieces = enumerate(_CODE.split(text))
+        yield from (TextPiece(part, "code" if place % 2 else "words") for place, part in pieces if part)
+        return
+    before, _, after = text.partition(command)
+    yield from text_pieces(before, steps)
+    yield TextPiece(command, "command")
+    yield from text_pieces(after.removeprefix(".").lstrip(), steps)
+
+
+def steps_apart(sentences: Iterable[str], steps: Iterable[Step]) -> list[Step]:
+    """The steps whose command is in no sentence."""
+    said = "\n".join(sentences)
+    return [step for step in steps if step.command and step.command not in said]

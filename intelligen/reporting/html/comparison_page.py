@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from intelligen.analysis.best_settings import BestSettings, settings_use, study_settings
 from intelligen.analysis.conclusion import Conclusion
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import BASELINE, StudyResults
@@ -32,7 +33,20 @@ class Compared:
     @property
     def records(self) -> list[dict[str, Any]]:
         """Everything of its rows under the names that the exports have."""
-        return result_records(self.study, self.rows)
+        best = {one.row: one.columns() for one in self.best}
+        nothing = {"best_trial": None, "best_settings": None}
+        records = result_records(self.study, self.rows)
+        return [record | best.get(record[self.study.compared.word], nothing) for record in records]
+
+    @property
+    def best(self) -> list[BestSettings]:
+        """The best trial of each row, with its settings."""
+        return study_settings(self.study)
+
+    @property
+    def how_to_use(self) -> str:
+        """Where these settings can be pasted."""
+        return settings_use(self.study)
 
     @property
     def primary(self) -> list[ResultRow]:

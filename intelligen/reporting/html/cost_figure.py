@@ -20,11 +20,11 @@ def cost_figure(study: StudyResults, rows: Sequence[ResultRow], marks: Mapping[s
         return []
     metric = study.task.ranking
     figure = axes(x="device-hours of all its trials", y=metric.title, small=True)
-    for score, hours in known:
+    for score, cost in known:
         add_points(
             figure,
             marks[score.system],
-            [(hours, score.mean.value)],
+            [(cost, score.mean.value)],
             name=study.label(score.system),
             text=[study.label(score.system)],
             reach=[(score.mean.low, score.mean.high)],

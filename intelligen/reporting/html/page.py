@@ -14,7 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from intelligen.analysis.conclusion import Conclusion
-from intelligen.reporting.html.answer_pieces import answer_pieces
+from intelligen.reporting.html.answer_pieces import steps_apart, text_pieces
 from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page_tables import Table
 from intelligen.reporting.html.plot_styles import DARK_COLOURS, DASHES, SYMBOLS, Mark
@@ -81,7 +81,7 @@ def render(
     environment = Environment(
         loader=PackageLoader(_PACKAGE, "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["pieces"] = answer_pieces
+    environment.filters |= {"pieces": text_pieces, "steps_apart": steps_apart}
     return environment.get_template("report.html.j2").render(
         heading=heading,
         answers=answers,

@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.result_rows import ResultRow, result_records
 from intelligen.analysis.study import SeedModel, StudyResults
-from intelligen.config.document import Document
 from intelligen.config.experiment_lines import settings_words
-from intelligen.config.files.config_errors import validated
-from intelligen.config.schema.experiment import Experiment
 from intelligen.evaluation import Interval
 from intelligen.evaluation.decision_procedure import Comparison
 from intelligen.reporting.html.shown_trials import shown_trials
@@ -199,7 +196,7 @@ def trial_table(study: StudyResults) -> Table:
         "directory",
     ]
     shown, count = table_trials(study), len(study.members)
-    settings = settings_of(study)
+    settings = SweepSettings(study.sweep, study.fingerprint["experiment"])
     counted = f"{count} trials" if len(shown) == count else f"{len(shown):,} of {count:,} trials"
     rows = [
         [
@@ -221,12 +218,6 @@ def trial_table(study: StudyResults) -> Table:
         for member in shown
     ]
     return Table(f"{counted}, in the order in which they were started", headings, rows)
-
-
-def settings_of(study: StudyResults) -> SweepSettings:
-    """What the trials of a study vary."""
-    experiment = validated(Experiment, Document(dict(study.fingerprint["experiment"]), {})).model_dump(mode="json")
-    return SweepSettings(study.sweep, experiment, study.given[1:])
 
 
 def _tested(study: StudyResults, member: SeedModel) -> float | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from intelligen.analysis.best_settings import markdown_settings, settings_block
 from intelligen.analysis.sweep_results import SweepResults
 from intelligen.reporting.export import to_markdown
 from intelligen.reporting.terminal.live_progress import LiveProgress
@@ -45,14 +46,17 @@ class ConsoleReporter:
         notes = "".join(f"\n{note}\n" for note in results.notes)
         details = f"\n{to_markdown(results.records, results.reported, words.compared)}" if results.records else ""
         verdicts = markdown_verdicts(results.verdicts, words)
-        return table + verdicts + details + notes + markdown_front(results.front, metrics=results.metrics, words=words)
+        front = markdown_front(results.front, metrics=results.metrics, words=words)
+        return table + verdicts + markdown_settings(results.best, results.settings_use) + details + notes + front
 
     def show(self, results: SweepResults) -> None:
-        """Print the table, then the Pareto front; neither where it is empty."""
+        """Print the table, the settings of the best trials and the Pareto front, as far as there are any."""
         if results.rows:
             objective, scores, words = results.metrics[0], results.scores, results.words
             table = rich_table(results.rows, title=results.title, objective=objective, scores=scores, words=words)
             self._console.print(table)
+        for line in settings_block(results.best, results.settings_use):
+            self.say(line)
         for note in results.notes:
             self.say(f"note     {note}")
         if results.front:

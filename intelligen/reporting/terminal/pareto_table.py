@@ -2,23 +2,18 @@
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.sweep_results import Front, TableWords
+from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 
 _WORDS = TableWords()
 TITLE = "Pareto front: no other finished trial is better in every objective"
 
 
-def rich_front(front: Front, *, metrics: Sequence[str], words: TableWords = _WORDS) -> Table:
+def rich_front(front: Front, *, metrics: Sequence[str], words: TableWords = _WORDS) -> FittingTable:
     """For a terminal or a log."""
-    table = Table(title=TITLE, title_justify="left")
-    for index, heading in enumerate(_headings(metrics, words)):
-        table.add_column(heading, justify="left" if index < 2 else "right")
-    for row in _rows(front, words):
-        table.add_row(*row)
-    return table
+    columns = [Column(heading, number >= 2) for number, heading in enumerate(_headings(metrics, words))]
+    return FittingTable(columns, _rows(front, words), title=TITLE)
 
 
 def markdown_front(front: Front, *, metrics: Sequence[str], words: TableWords = _WORDS) -> str:

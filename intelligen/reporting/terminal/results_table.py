@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from rich.table import Table
-from rich.text import Text
-
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.analysis.sweep_results import TableWords
 from intelligen.analysis.verdicts import RowVerdict
+from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 from intelligen.state.trial_records import TrialState
 
 _NOTE = (
@@ -21,6 +19,8 @@ _NOTE = (
     " epochs; a device is a GPU, or a worker's processors."
 )
 _WORDS = TableWords()
+_RANKS, _TRIALS_RANK = (3, 2, 1, 5, 4), 3
+"""Of the last columns, from epoch time to the largest memory: which are left out first on a narrow terminal."""
 
 
 def _of(compared: ComparedRows) -> str:
@@ -72,7 +72,7 @@ def cells(
     scores: Sequence[str],
     words: TableWords = _WORDS,
 ) -> list[str]:
-    """One of the rows in words."""
+    """One of the rows in words; a line break is where a narrow terminal breaks a cell."""
     control = next((one for one in rows if one.row == words.compared.control), None)
     return [
         *words.place(row.row),
@@ -86,7 +86,7 @@ def cells(
 
 def rich_table(
     rows: Sequence[StrategySummary], *, title: str, objective: str, scores: Sequence[str], words: TableWords = _WORDS
-) -> Table:
+) -> FittingTable:
     """For a terminal or a log.
 
     Args:
@@ -97,13 +97,11 @@ def rich_table(
         words: Of the rows; strategies where not given.
 
     """
-    # A question may hold brackets, which are no markup.
-    table = Table(title=Text(title), title_justify="left", caption=note(rows, words), caption_justify="left")
-    for index, heading in enumerate(headings(rows, objective=objective, scores=scores, words=words)):
-        table.add_column(heading, justify="left" if index < len(words.headings) else "right", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*cells(row, rows, objective=objective, scores=scores, words=words))
-    return table
+    titles, left = headings(rows, objective=objective, scores=scores, words=words), len(words.headings)
+    ranks = dict(zip(titles[-len(_RANKS) :], _RANKS, strict=True)) | {"trials": _TRIALS_RANK}
+    columns = [Column(one, number >= left, ranks.get(one, 0)) for number, one in enumerate(titles)]
+    texts = [cells(row, rows, objective=objective, scores=scores, words=words) for row in rows]
+    return FittingTable(columns, texts, title=title, caption=note(rows, words), rest="table.md has them")
 
 
 def markdown_table(
@@ -137,7 +135,7 @@ def _seeds(row: StrategySummary) -> str:
 
 def _counted(count: int, *, stopped: int, failed: int) -> str:
     notes = [f"{number} {word}" for number, word in ((stopped, "stopped early"), (failed, "failed")) if number]
-    return f"{count}" + (f" ({', '.join(notes)})" if notes else "")
+    return f"{count}" + (f"\n({', '.join(notes)})" if notes else "")
 
 
 def _over_seeds(rows: Sequence[StrategySummary]) -> bool:
@@ -148,15 +146,15 @@ def _effort(row: StrategySummary, control: StrategySummary | None) -> list[str]:
     """Epoch time, that over the control's, cost, average and largest memory."""
     found = row.effort
     if found is None:
-        return ["–", "–", "0 device-s", "–", "–"]
+        return ["–", "–", "0\ndevice-s", "–", "–"]
     # The baseline's epochs have another length, so their times do not compare.
     compared = None if control is None or row.best.kind == "baseline" else control.effort
     return [
         f"{found.epoch_s:.1f} s",
         "–" if compared is None else f"{found.epoch_s / compared.epoch_s:.2f}",
-        f"{found.cost_device_s:,.0f} device-s",
-        f"{found.memory_avg_mib:,.0f} MiB {found.memory_kind.upper()}",
-        f"{found.memory_peak_mib:,.0f} MiB {found.memory_kind.upper()}",
+        f"{found.cost_device_s:,.0f}\ndevice-s",
+        f"{found.memory_avg_mib:,.0f}\nMiB {found.memory_kind.upper()}",
+        f"{found.memory_peak_mib:,.0f}\nMiB {found.memory_kind.upper()}",
     ]
 
 
@@ -166,8 +164,8 @@ def _scored(row: StrategySummary, name: str, words: TableWords) -> str:
         return "–"
     if row.over_seeds:
         mean, least, most = (words.text(name, found) for found in (fmean(scores), min(scores), max(scores)))
-        return f"{mean} ({least} to {most})"
+        return f"{mean}\n({least} to {most})"
     low, high = (row.best.scores.get(f"{name}_{end}") for end in ("low", "high"))
     # Earlier revisions recorded none of another score than BLEU; the test stage adds them.
-    bounds = "" if low is None or high is None else f" [{words.text(name, low)}, {words.text(name, high)}]"
+    bounds = "" if low is None or high is None else f"\n[{words.text(name, low)}, {words.text(name, high)}]"
     return words.text(name, scores[0]) + bounds

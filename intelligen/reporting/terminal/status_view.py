@@ -4,14 +4,16 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from intelligen.analysis.best_settings import settings_block
 from intelligen.analysis.eta import Eta
-from intelligen.analysis.status import BestTrial, Status, SweepState
+from intelligen.analysis.row_status import BestTrial
+from intelligen.analysis.status import Status, SweepState
 from intelligen.analysis.suggested_command import command_line
 from intelligen.config.metric_direction import best
 from intelligen.config.schema.rows import STRATEGY
+from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 from intelligen.state.redaction import redact_text
 
 
@@ -21,24 +23,27 @@ def status_view(status: Status) -> RenderableType:
     parts.append(_strategies(status))
     if status.under_way:
         parts.append(_under_way(status))
+    parts += [Text(line) for line in settings_block(status.best, status.settings_use)]
     parts += [Text(line) for line in _ending(status)]
     return Group(*parts)
 
 
-def list_view(statuses: Sequence[Status]) -> Table:
+def list_view(statuses: Sequence[Status]) -> FittingTable:
     """One line per sweep."""
-    table = _table("sweep", "state", ">trials", ">best", _word(statuses), ">last update")
+    rows = []
     for status in statuses:
         best = _leader(status)
-        table.add_row(
-            status.name,
-            state_words(status),
-            status.ended_words,
-            "" if best is None else f"{status.objective} {status.words.text(status.objective, best[1].value)}",
-            "" if best is None else status.words.compared.label(best[0]),
-            f"{duration(_since_s(status.last_sign_ms))} ago",
+        rows.append(
+            [
+                status.name,
+                state_words(status),
+                status.ended_words,
+                "" if best is None else f"{status.objective}\n{status.words.text(status.objective, best[1].value)}",
+                "" if best is None else status.words.compared.label(best[0]),
+                f"{duration(_since_s(status.last_sign_ms))} ago",
+            ]
         )
-    return table
+    return _table(rows, "sweep", "state", ">trials", ">best", _word(statuses), ">last update", optional=(5, 4))
 
 
 def _word(statuses: Sequence[Status]) -> str:
@@ -78,26 +83,28 @@ def _heading(status: Status) -> list[str]:
     return [*lines, status.question] if status.question else lines
 
 
-def _strategies(status: Status) -> Table:
-    words = status.words
-    table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", f">{words.counted}")
+def _strategies(status: Status) -> FittingTable:
+    words, rows = status.words, []
+    titles = (*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", f">{words.counted}")
     for one in status.strategies:
         best = ("", "") if one.best is None else (words.text(status.objective, one.best.value), one.best.trial)
         effort = f"{one.device_s:,.0f}", "" if one.target_tokens is None else f"{one.target_tokens:,}"
-        table.add_row(*words.place(one.strategy), _counted(one.trials), *best, *effort)
-    return table
+        rows.append([*words.place(one.strategy), _counted(one.trials).replace(", ", ",\n"), *best, *effort])
+    return _table(rows, *titles, optional=(len(titles) - 1, len(titles) - 2))
 
 
-def _under_way(status: Status) -> Table:
-    table = _table("running", status.words.compared.heading, ">epoch", f">{status.objective}", ">attempt", ">for")
+def _under_way(status: Status) -> FittingTable:
+    titles = ("running", status.words.compared.heading, ">epoch", f">{status.objective}", ">attempt", ">for")
+    rows = []
     for trial in status.under_way:
         value = "" if trial.value is None else status.words.text(status.objective, trial.value)
         age = duration(_since_s(trial.started_ms)) if status.state is SweepState.RUNNING else "idle"
         if trial.resting:
             age = "paused"
         epoch = f"{trial.epoch} of {trial.epochs}"
-        table.add_row(trial.trial, status.words.compared.label(trial.strategy), epoch, value, str(trial.attempts), age)
-    return table
+        label = status.words.compared.label(trial.strategy)
+        rows.append([trial.trial, label, epoch, value, str(trial.attempts), age])
+    return _table(rows, *titles, optional=(4, 5))
 
 
 def _ending(status: Status) -> list[str]:
@@ -134,9 +141,18 @@ def _since_s(time_ms: int) -> float:
     return max(0.0, time.time() - time_ms / 1000)
 
 
-def _table(*columns: str) -> Table:
-    """A table without lines; columns whose name begins with > are set to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", no_wrap=True)
-    return table
+def _table(rows: Sequence[Sequence[str]], *titles: str, optional: Sequence[int] = ()) -> FittingTable:
+    """A table without lines; columns whose name begins with > are set to the right.
+
+    Args:
+        rows: Cells.
+        titles: Of the columns.
+        optional: Columns that a narrow terminal leaves out, in this order.
+
+    """
+    ranks = {number: len(optional) - place for place, number in enumerate(optional)}
+    columns = [
+        Column(title.removeprefix(">"), title.startswith(">"), ranks.get(number, 0))
+        for number, title in enumerate(titles)
+    ]
+    return FittingTable(columns, rows, rest="--json has them", lined=False)

@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sacrebleu.metrics import BLEU
 from small_study import SmallStudy
 
@@ -146,8 +148,13 @@ def test_sweeps_stand_beside_each_other_and_what_does_not_compare_is_said(files:
     (line,) = incomparable([one, wider])
     assert "have different searches" in line
     assert "size 12" in line
-    column = next(column for column in comparison_table([one, other]).columns if str(column.header) == "BLEU [95 %]")
-    assert all(re.fullmatch(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", str(cell)) for cell in column.cells)
+    table = comparison_table([one, other])
+    place = [column.heading for column in table.columns].index("BLEU [95 %]")
+    assert all(re.fullmatch(r"\d+\.\d\d\n\[\d+\.\d\d, \d+\.\d\d\]", row[place]) for row in table.rows)
+    for width in (80, 100, 140):
+        console = Console(file=StringIO(), width=width, record=True)
+        console.print(table)
+        assert "…" not in console.export_text()
     text = comparison_page([one, other])
     assert "Between sweeps nothing is tested" in text
     assert "small · again" in text

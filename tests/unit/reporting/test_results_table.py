@@ -3,6 +3,7 @@
 from dataclasses import replace
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from intelligen.analysis.strategy_table import Effort, StrategySummary
@@ -114,3 +115,38 @@ def test_the_objectives_score_comes_before_others_and_may_lack_its_interval():
     lines = markdown_table([tested], objective="valid/chrf", scores=("chrf", "bleu")).splitlines()
     assert "| valid/chrf | test/chrf | test/bleu |" in lines[0]
     assert "| 45.00 | 20.00 [18.50, 21.50] |" in lines[2]
+
+
+OOD = {name.replace("test/", "test_ood/"): value - 10.0 for name, value in SCORES.items()}
+GREEDY = {name.replace("/", "-greedy/"): value for name, value in (SCORES | OOD).items()}
+
+
+def printed(rows: list[StrategySummary], width: int) -> list[str]:
+    output = StringIO()
+    table = rich_table(rows, title="Which one wins?", objective="valid/bleu", scores=("bleu",))
+    Console(file=output, width=width).print(table)
+    return output.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("scores", [SCORES | OOD, SCORES | OOD | GREEDY], ids=["two", "four"])
+@pytest.mark.parametrize("name", ["generative_position", "generative_self_critical_matched"])
+def test_a_terminal_of_any_width_cuts_no_score(name: str, scores: dict[str, float], width: int):
+    rows = [
+        replace(one, best=replace(one.best, scores=scores)) for one in (BASELINE, STANDARD, replace(SEQGAN, row=name))
+    ]
+    lines = printed(rows, width)
+    text = " ".join(lines)
+    assert all(len(line) <= width for line in lines), lines
+    assert "…" not in text
+    for shown in (name, "21.25", "20.00", "[18.50, 21.50]", "[8.50, 11.50]"):
+        assert text.count(shown) >= 1, lines
+    assert text.count("[18.50, 21.50]") == 3 * (2 if "test-greedy/bleu" in scores else 1)
+
+
+def test_what_a_narrow_terminal_has_no_room_for_is_named():
+    rows = [replace(one, best=replace(one.best, scores=SCORES | OOD)) for one in (BASELINE, STANDARD, SEQGAN)]
+    text = " ".join(" ".join(printed(rows, 80)).split())
+    assert "avg memory, max memory; table.md has them." in text
+    assert "device-s" in text
+    assert "Not shown" not in " ".join(printed(rows, 200))

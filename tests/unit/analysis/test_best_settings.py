@@ -1,0 +1,69 @@
+"""The settings of a best trial are lines of an experiment file, and such a file trains the same trial."""
+
+from pathlib import Path
+
+import pytest
+from small_rows import SmallRows
+from small_study import SmallStudy
+
+from intelligen.analysis.best_settings import SweepSettings
+from intelligen.config.experiment_lines import settings_lines, settings_words, trial_settings
+from intelligen.config.load import load_experiment
+from intelligen.config.schema.experiment import finetuning_trial
+from intelligen.state.sweep_files import SweepFiles
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+    files = SmallStudy(tmp_path_factory.mktemp("settings") / "runs", confirm=False)
+    files.write()
+    return files
+
+
+@pytest.mark.parametrize("trial", ["t0003", "t0007", "t0011"])
+def test_pasted_lines_are_the_experiment_that_trains_the_trial_again(study: SmallStudy, trial: str) -> None:
+    files = SweepFiles(study.directory)
+    record, of = files.trial(trial), SweepSettings.read(files)
+    lines = list(of.best(record, label=record.row, score="valid/bleu 1.00").lines())
+    assert lines[0] == f"# {record.row}: {trial}, valid/bleu 1.00"
+    named = Path(of.sweep.experiment)
+    pasted = named.with_name(f"{trial}.yaml")
+    assert f"`include: [{named.name}]`" in of.how_to_use
+    pasted.write_text("\n".join([f"include: [{named.name}]", *lines]) + "\n")
+
+    experiment = load_experiment(pasted)
+    again = finetuning_trial(experiment, prepared=record.config["prepared"], start=record.config["start"])
+    assert again.model_dump(mode="json") == record.config
+
+
+def test_what_the_launch_changed_is_among_them(study: SmallStudy) -> None:
+    files = SweepFiles(study.directory)
+    given = ("experiment.training.epochs=7", "budget.trials=3")
+    found = trial_settings(files.trial("t0003").config, files.ledger()[0]["experiment"], given=given)
+    assert found["training"] == {"epochs": 7}
+    assert "budget" not in found
+
+
+def test_a_variants_own_settings_are_among_them(tmp_path: Path) -> None:
+    rows = SmallRows(tmp_path / "runs", seeds=())
+    files = SweepFiles(rows.write())
+    record = files.trial("t0002")
+    found = SweepSettings.read(files).of(record)
+    (row,) = (one for one in files.launch().sweep.variants() if one.id == record.row)
+    for key, value in row.settings.items():
+        inner = found
+        for part in key.split("."):
+            inner = inner[part]
+        assert inner == value, key
+
+
+def test_few_words_and_one_line_per_group() -> None:
+    settings = {
+        "finetuning": {"optimizer": {"learning_rate": 0.00042345}},
+        "strategy": {"name": "generative_position", "probability": {"start": 0.25}, "note": "no", "path": "a: b"},
+    }
+    assert settings_words(settings) == 'learning_rate 0.000423, probability.start 0.25, note "no", path "a: b"'
+    assert settings_lines(settings) == [
+        "finetuning: {optimizer: {learning_rate: 0.00042345}}",
+        'strategy: {name: generative_position, probability: {start: 0.25}, note: "no", path: "a: b"}',
+    ]

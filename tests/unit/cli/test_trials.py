@@ -1,0 +1,96 @@
+"""Every place that names a best trial shows its settings, and `trials` lists all of them, sorted."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from small_study import SmallStudy
+
+from intelligen.cli.main import commands
+
+BEST = {"standard": "t0003", "standard_matched": "t0007", "intelligen": "t0011"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("listed") / "runs"
+    SmallStudy(runs, confirm=False, failed=["t0001"]).write()
+    return runs
+
+
+def call(runs: Path, *words: str) -> str:
+    result = CliRunner().invoke(commands, [*words, "--runs", str(runs)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def settings_of(runs: Path, trial: str) -> dict[str, object]:
+    (found,) = (one for one in json.loads(call(runs, "trials", "small", "--json"))["trials"] if one["trial"] == trial)
+    return found["settings"]
+
+
+def test_trials_are_listed_from_the_best_with_settings_score_state_and_cost(runs: Path) -> None:
+    document = json.loads(call(runs, "trials", "small", "--json"))
+    assert (document["format"], document["name"], document["objective"]) == (1, "small", "valid/bleu")
+    listed = document["trials"]
+    values = [one["value"] for one in listed]
+    assert values[:-1] == sorted(values[:-1], reverse=True)
+    assert (listed[-1]["trial"], listed[-1]["state"], values[-1]) == ("t0001", "failed", None)
+    best = listed[0]
+    assert (best["trial"], best["strategy"], best["device_s"]) == ("t0011", "intelligen", 88.0)
+    assert best["settings"]["strategy"]["policy"]["name"] == "static"
+    assert best["scores"]["test/bleu"] > 0
+    table = call(runs, "trials", "small")
+    (line,) = (line for line in table.splitlines() if line.startswith("t0011"))
+    assert "learning_rate 0.00" in line
+    assert "complete" in line
+
+
+@pytest.mark.parametrize(("order", "key"), [("cost", "device_s"), ("epochs", "epochs")])
+def test_trials_are_sorted_by_what_is_asked_for(runs: Path, order: str, key: str) -> None:
+    found = [one[key] for one in json.loads(call(runs, "trials", "small", "--sort", order, "--json"))["trials"]]
+    assert found == sorted(found, reverse=True)
+    back = [
+        one[key] for one in json.loads(call(runs, "trials", "small", "--sort", order, "--reverse", "--json"))["trials"]
+    ]
+    assert back == sorted(found)
+
+
+def test_a_csv_has_every_trial_in_the_same_order(runs: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(call(runs, "trials", "small", "--csv", "-"))))
+    listed = json.loads(call(runs, "trials", "small", "--json"))["trials"]
+    assert [row["trial"] for row in rows] == [one["trial"] for one in listed]
+    assert float(rows[0]["param/finetuning.optimizer.learning_rate"]) > 0
+
+
+def test_status_and_logs_show_the_settings_of_the_best_trials(runs: Path) -> None:
+    rate = settings_of(runs, "t0003")["finetuning"]["optimizer"]["learning_rate"]  # type: ignore[index]
+    shown = call(runs, "status", "small")
+    for row, trial in BEST.items():
+        assert f"# {row}: {trial}, valid/bleu " in shown
+    assert f"optimizer: {{learning_rate: {rate}}}" in shown
+    assert "below `include: [experiment.yaml]`" in shown
+    (row,) = (
+        one
+        for one in json.loads(call(runs, "status", "small", "--json"))["strategies"]
+        if one["strategy"] == "standard"
+    )
+    assert row["best"]["settings"] == settings_of(runs, "t0003")
+    log = runs / "sweeps" / "small" / "trials" / "t0003" / "trial.log"
+    log.write_text("epoch 1\n")
+    assert f"optimizer: {{learning_rate: {rate}}}" in call(runs, "logs", "small", "t0003")
+    (logged,) = json.loads(call(runs, "logs", "small", "t0003", "--json"))["trials"]
+    assert logged["settings"] == settings_of(runs, "t0003")
+
+
+def test_export_and_report_have_them(runs: Path, tmp_path: Path) -> None:
+    rows = json.loads(call(runs, "export", "small", "--json"))["rows"]
+    assert {row["strategy"]: row["best_trial"] for row in rows} == {"baseline": None, **BEST}
+    assert rows[1]["best_settings"].startswith("{finetuning: {label_smoothing: ")
+    assert "# standard: t0003, valid/bleu " in call(runs, "export", "small", "--markdown", "-")
+    page = tmp_path / "page.html"
+    call(runs, "report", "small", "--output", str(page))
+    assert "# standard: t0003, valid/bleu " in page.read_text()
