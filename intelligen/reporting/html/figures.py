@@ -176,7 +176,14 @@ class IntervalBar:
 def _write_above(figure: go.Figure, span: IntervalBar) -> None:
     """At the left end of the bar's line, where a narrow page shows it too."""
     figure.add_annotation(
-        x=0, y=span.line, xref="x domain", text=span.above, showarrow=False, xanchor="left", yshift=13, font={"size": 12}
+        x=0,
+        y=span.line,
+        xref="x domain",
+        text=span.above,
+        showarrow=False,
+        xanchor="left",
+        yshift=13,
+        font={"size": 12},
     )
 
 
