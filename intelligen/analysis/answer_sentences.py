@@ -4,11 +4,11 @@ Each is read from the interval that its verdict is read from, and claims no more
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from intelligen.analysis.comparisons import REFUSED, HeldAgainst
 from intelligen.analysis.costs import StrategyCost
-from intelligen.analysis.next_step import NextStep
+from intelligen.analysis.next_step import NextStep, Step
 from intelligen.analysis.power_words import seeds_words, smallest_words
 from intelligen.analysis.study import StudyResults
 from intelligen.analysis.system_scores import Score
@@ -35,6 +35,12 @@ class AnswerSentences:
     costs: Mapping[str, StrategyCost]
     power: Power | None = None
     """What the study could find; None where that is not known."""
+    steps: list[Step] = field(default_factory=list)
+    """What the sentences so far say to do next."""
+
+    def winners(self) -> list[str]:
+        """The rows that win."""
+        return [row.system for row in self.rows if self._wins(row)]
 
     def all(self) -> Iterator[str]:
         """The winners, then what else is claimed, then what is not known, and what is not judged."""
@@ -53,22 +59,26 @@ class AnswerSentences:
         if unknown := [(row, own) for row, own in rows if own.verdict == Verdict.OPEN]:
             yield " ".join(self._open(unknown))
         if self._goes_on():
-            yield f"The study has not ended. Next: {NextStep(self.study).to_end()}."
+            yield f"The study has not ended. {self._next(NextStep(self.study).to_end())}"
+
+    def _next(self, step: Step) -> str:
+        self.steps.append(step)
+        return f"Next: {step}."
 
     def _of(self, row: Score, own: HeldAgainst) -> Iterator[str]:
         found, label, step = own.decided, self._label(row.system), NextStep(self.study)
         if found is None:
             yield f"{label} is not judged: {own.refusal}."
-            yield f"Next: {step.after_refusal(own)}."
+            yield self._next(step.after_refusal(own))
         elif found.verdict is Verdict.BETTER:
             yield from self._better(row, own, found)
         elif found.verdict is Verdict.WORSE:
             size = _size(found, row.metric)
             yield f"{label}, {_HERE}, is worse than {self._control(own)} by {size}. {_seeds(own, found, row.metric)}"
-            yield "Next: leave it out, or search more of its settings."
+            yield self._next(Step("leave it out, or search more of its settings"))
         else:
             yield self._equivalent(row, own, found)
-            yield f"Next: take the cheaper, {self._cheaper(row, own)}."
+            yield self._next(Step(f"take the cheaper, {self._cheaper(row, own)}"))
 
     def _contradicted(self, row: Score, own: HeldAgainst) -> Iterator[str]:
         """A sentence where other metrics point the other way than a claim; they are not tested."""
@@ -95,7 +105,7 @@ class AnswerSentences:
             if control != STANDARD and other.decided is not None:
                 yield _beside(control, other.decided, row.metric)
         if not self._goes_on():
-            yield f"Next: {NextStep(self.study).after_gain(own)}."
+            yield self._next(NextStep(self.study).after_gain(own))
 
     def _goes_on(self) -> bool:
         """Whether another look may change what is not decided."""
@@ -150,7 +160,7 @@ class AnswerSentences:
         yield f"Such a study finds a difference of {smallest} in four of five cases, a smaller one in fewer."
         yield f"{seeds_words(self.power, metric)}."
         if step is not None:
-            yield f"Next: {step}."
+            yield self._next(step)
 
     def _open_row(self, row: Score, own: HeldAgainst) -> str:
         assert own.comparison is not None

@@ -7,6 +7,7 @@ from intelligen.analysis.answer_sentences import AnswerSentences
 from intelligen.analysis.comparisons import asked_rows, planned_seeds
 from intelligen.analysis.costs import StrategyCost
 from intelligen.analysis.memory_notes import memory_notes
+from intelligen.analysis.next_step import NextStep, Step
 from intelligen.analysis.power_words import power_after
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
@@ -31,6 +32,8 @@ class Conclusion:
     """Why nothing is ranked; empty where something is."""
     notes: tuple[str, ...]
     """What a reader of the table must know."""
+    steps: tuple[Step, ...] = ()
+    """What to do next, each once."""
 
     @property
     def sentence(self) -> str:
@@ -38,10 +41,27 @@ class Conclusion:
         return " ".join(self.sentences)
 
 
+def answer_lines(found: Conclusion) -> Iterator[str]:
+    """The answer for people, and below it each command that improves it, on a line of its own to be pasted."""
+    for number, sentence in enumerate(found.sentences):
+        yield f"{'' if number else 'answer':8} {sentence}"
+    steps = [step for step in found.steps if step.command]
+    for number, step in enumerate(steps):
+        lines = ([f"{step.words}:"] if step.words else []) + [step.command]
+        yield from (f"{'' if number or place else 'next':8} {line}" for place, line in enumerate(lines))
+
+
 def conclusion_of(study: StudyResults) -> Conclusion:
     """What a study concludes, from its files alone."""
     rows = result_rows(study)
     return answer(study, [row.score for row in primary(study, rows)], costs_of(rows))
+
+
+def winners(study: StudyResults) -> list[str]:
+    """The rows that are shown to win; none where nothing is ranked, or nothing is decided."""
+    rows = result_rows(study)
+    scores = [row.score for row in primary(study, rows)]
+    return [] if refusals(study) else AnswerSentences(study, scores, {}).winners()
 
 
 def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Conclusion:
@@ -54,14 +74,17 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
 
     """
     refused = tuple(refusals(study))
+    steps: list[Step] = []
     if refused:
         sentences = [f"No {study.compared.word} is ranked: {'; '.join(refused)}."]
+        steps = [NextStep(study).to_rank()] if not study.confirmations or _undecoded(study) else []
     else:
         family = len(study.compared.asked(asked_rows(study)))
         sequential = sequential_plan(study.sweep, family=family)
         power = power_after(rows, family=family, seeds=len(planned_seeds(study)), sequential=sequential)
-        sentences = [*AnswerSentences(study, rows, costs, power).all(), *_without_scores(study, rows), *_luck(study)]
-    return Conclusion(tuple(sentences), refused, tuple(_notes(study)))
+        said = AnswerSentences(study, rows, costs, power, steps)
+        sentences = [*said.all(), *_without_scores(study, rows), *_luck(study)]
+    return Conclusion(tuple(sentences), refused, tuple(_notes(study)), tuple(dict.fromkeys(steps)))
 
 
 def refusals(study: StudyResults) -> list[str]:

@@ -6,10 +6,25 @@ from intelligen.analysis.comparisons import HeldAgainst, planned_seeds
 from intelligen.analysis.study import StudyResults
 from intelligen.analysis.suggested_command import command_line, run_again
 from intelligen.config.schema.declarations import MATCHED
+from intelligen.config.schema.own_controls import unfit_for_own_controls
+from intelligen.config.schema.schedulers import Pbt
 from intelligen.evaluation.decision_procedure import LEAST_UNITS
 from intelligen.evaluation.study_power import WANTED, Power
 from intelligen.state.trial_records import TrialState
 from intelligen.tasks.base import AnyMetric
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next."""
+
+    words: str = ""
+    command: str = ""
+    """As a shell takes it; empty where there is none to paste."""
+
+    def __str__(self) -> str:
+        """Both, for a sentence."""
+        return ": ".join(filter(None, (self.words, self.command)))
 
 
 @dataclass(frozen=True)
@@ -18,23 +33,42 @@ class NextStep:
 
     study: StudyResults
 
-    def after_gain(self, own: HeldAgainst) -> str:
+    def to_rank(self) -> Step:
+        """What lets rows be ranked where none is: seeds that confirm, and the controls that a ranking needs."""
+        study = self.study
+        if study.sweep.confirm is not None:
+            return self.to_end()
+        seeds = f"confirm.seeds={LEAST_UNITS}"
+        lacking = study.compared.missing_controls(study.strategies)
+        if lacking and not study.compared.variants and self._may_have_own_controls():
+            changes = {"name": f"{study.sweep.name}-confirmed", "controls": "own", "confirm.seeds": LEAST_UNITS}
+            words = "another sweep that trains controls, and then the best of each with other seeds"
+            return Step(words, run_again(study.given, changes))
+        words = f"train the best of each {study.compared.word} again with {LEAST_UNITS} other seeds"
+        return Step(words, f"{command_line('extend', study.directory)} -o {seeds}")
+
+    def _may_have_own_controls(self) -> bool:
+        sweep = self.study.sweep
+        unfit = unfit_for_own_controls(sweep.strategies(), control=sweep.control)
+        return sweep.controls is None and unfit is None and not isinstance(sweep.scheduler, Pbt)
+
+    def after_gain(self, own: HeldAgainst) -> Step:
         """An equal cost, where a ratio that the sweep file names can bring it about; else another search."""
         if own.cost_ratio is None or not own.cost_differs or own.control != MATCHED:
             return self._search_again()
         configs = [one.record.config for one in self.study.confirmations if one.record.row == MATCHED]
         ratio = float(configs[0]["strategy"]["updates_ratio"])
-        return f"train {MATCHED} with updates_ratio {max(1.0, ratio * own.cost_ratio):.1f} instead of {ratio:g}"
+        return Step(f"train {MATCHED} with updates_ratio {max(1.0, ratio * own.cost_ratio):.1f} instead of {ratio:g}")
 
-    def _search_again(self) -> str:
+    def _search_again(self) -> Step:
         """Another search shows whether the strategy wins, or the configuration that this one has found."""
         changes = {"name": f"{self.study.sweep.name}-again", "experiment.seed": self._new_seed()}
         if not self.study.sweep.space:
-            return f"repeat it with other seeds: {run_again(self.study.given, changes)}"
+            return Step("repeat it with other seeds", run_again(self.study.given, changes))
         command = run_again(self.study.given, {**changes, "search.seed": self.study.sweep.search.seed + 1})
-        return f"repeat the search, to say it of the {self.study.compared.word}: {command}"
+        return Step(f"repeat the search, to say it of the {self.study.compared.word}", command)
 
-    def to_find_less(self, power: Power, metric: AnyMetric) -> str | None:
+    def to_find_less(self, power: Power, metric: AnyMetric) -> Step | None:
         """A new study for the next smaller difference, by the upper end of the seeds; None where none is enough."""
         asked = self.study.sweep.confirm
         margin = None if asked is None else asked.counts_as_none
@@ -50,23 +84,25 @@ class NextStep:
         name = f"{self.study.sweep.name}-{seeds}-seeds"
         changes = {"name": name, key: seeds, "experiment.seed": self._new_seed()}
         command = run_again(self.study.given, changes)
-        return f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} seeds: {command}"
+        return Step(f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} seeds", command)
 
-    def to_end(self) -> str:
+    def to_end(self) -> Step:
         """What takes the next look."""
-        return command_line("resume", self.study.directory)
+        return Step(command=command_line("resume", self.study.directory))
 
-    def after_refusal(self, own: HeldAgainst) -> str:
+    def after_refusal(self, own: HeldAgainst) -> Step:
         """What lets it be judged."""
         study = self.study
         if own.comparison is not None and own.seeds == own.due:
-            return "add `controls: own` to the sweep file, as another sweep"
+            words = "add `controls: own` to the sweep file, as another sweep"
+            changes = {"name": f"{study.sweep.name}-again", "controls": "own", "experiment.seed": self._new_seed()}
+            return Step(words, run_again(study.given, changes) if self._may_have_own_controls() else "")
         if own.control not in study.strategies:
-            return f"add {study.label(own.control)} to the sweep file, as another sweep"
+            return Step(f"add {study.label(own.control)} to the sweep file, as another sweep")
         if len(planned_seeds(study)) < LEAST_UNITS:
-            return command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}"
+            return Step(command=command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}")
         failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)
-        return command_line("resume", study.directory) + (" --failed" if failed else "")
+        return Step(command=command_line("resume", study.directory) + (" --failed" if failed else ""))
 
     def _new_seed(self) -> int:
         """Above all that the study has used: of other seeds, nothing is known yet."""

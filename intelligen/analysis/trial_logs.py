@@ -7,6 +7,7 @@ from typing import Any
 
 from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.early_stop_words import compared_with
 from intelligen.config.document import nearest
 from intelligen.config.experiment_lines import settings_lines
 from intelligen.errors import ConfigError
@@ -57,10 +58,17 @@ class TrialLogs:
         trials = self._files.ledger()[1]
         records = [trials[name] for name in self._chosen]
         return [
-            f"{record.id} {record.state}: {record.stop_reason}" + ("" if self._paths(record) else " (it has no log)")
+            f"{record.id} {record.state}: {self._why(record)}" + ("" if self._paths(record) else " (it has no log)")
             for record in records
             if record.state is not TrialState.RUNNING
         ]
+
+    def _why(self, record: TrialRecord) -> str:
+        """Why it ended, and what it was compared with."""
+        trials = self._files.ledger()[1]
+        histories = {name: self._files.reports(one) for name, one in trials.items()}
+        others = compared_with(record, trials, histories, self._settings.sweep)
+        return f"{record.stop_reason}: {others}" if others else str(record.stop_reason)
 
     def under_way(self) -> bool:
         """Whether more may come: the sweep runs, and so do the trials."""

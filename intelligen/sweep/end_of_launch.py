@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.analysis.best_settings import BestSettings, SweepSettings
-from intelligen.analysis.conclusion import answer
+from intelligen.analysis.conclusion import Conclusion, answer, answer_lines
 from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.result_rows import costs_of, primary, result_records, result_rows
 from intelligen.analysis.row_verdicts import row_verdicts
@@ -19,7 +19,7 @@ from intelligen.errors import writing
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import redact_text
 from intelligen.state.sweep_files import SweepFiles
-from intelligen.state.trial_records import SweepStatus
+from intelligen.state.trial_records import SweepStatus, TrialState
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.signals import INTERRUPTED_LINE
 from intelligen.sweep.stages import is_finished, link_runs, sweep_pareto_front
@@ -41,7 +41,7 @@ def close_launch(
     """
     shown, mirrored = redact_text(tracking_uri), False
     report: Path | None = None
-    found: Sequence[str] = ()
+    found: Conclusion | None = None
     try:
         try:
             results, table, answered = _conclude(context, status, reporter)
@@ -51,20 +51,18 @@ def close_launch(
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
-                report, found = _write_report(context, reporter, answered), answered.sentences
+                report, found = _write_report(context, reporter, answered), answered.found
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
             link_runs(context, tracking_uri=tracking_uri)
         reporter.show(results)
-        _say_what_next(context, status, reporter)
-        for number, sentence in enumerate(found):
-            reporter.say(f"{'' if number else 'answer':8} {sentence}")
         reporter.say(f"table    {path}")
         if report is not None:
             reporter.say(f"report   {report}")
         for number, line in enumerate(compare_lines(tracking_uri, read_run_ids(context.directory))):
             reporter.say(f"{'' if number else 'compare':8} {line}")
+        _say_what_next(context, status, reporter, found)
     finally:
         if not mirrored:
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
@@ -78,13 +76,14 @@ class _Answered:
 
     study: StudyResults | None = None
     """None where nothing of it was asked for."""
-    sentences: Sequence[str] = ()
-    """The answer, where the study was to confirm something and has come to its end."""
+    found: Conclusion | None = None
+    """The answer, where the sweep has come to its end."""
     verdicts: Sequence[RowVerdict] = ()
 
     def summary(self) -> dict[str, Any]:
         """For the ledger."""
-        return summed_up(self.verdicts, self.sentences) if self.sentences else {}
+        confirms = self.study is not None and self.study.sweep.confirm is not None
+        return summed_up(self.verdicts, self.found.sentences) if self.found is not None and confirms else {}
 
 
 def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str, _Answered]:
@@ -115,7 +114,7 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
         if context.sweep.variants():
             study = read_study(context.directory, store=context.store)
             answered, results = _Answered(study), _with_records(results, study)
-        if status is SweepStatus.COMPLETE and context.sweep.confirm is not None:
+        if status is SweepStatus.COMPLETE:
             answered = _answer(context, reporter, answered.study)
             results = replace(results, verdicts=answered.verdicts)
         table = reporter.table(results)
@@ -147,7 +146,7 @@ def _answer(context: SweepContext, reporter: Reporter, study: StudyResults | Non
         rows = result_rows(study)
         decisive = primary(study, rows)
         found = answer(study, [row.score for row in decisive], costs_of(rows))
-        return _Answered(study, found.sentences, row_verdicts(study, decisive))
+        return _Answered(study, found, row_verdicts(study, decisive) if study.sweep.confirm is not None else ())
     except Exception as error:
         reporter.say(_unread(context, "answer", error))
         return _Answered(study)
@@ -187,9 +186,17 @@ def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:
     }
 
 
-def _say_what_next(context: SweepContext, status: SweepStatus, reporter: Reporter) -> None:
+def _say_what_next(context: SweepContext, status: SweepStatus, reporter: Reporter, found: Conclusion | None) -> None:
+    """The answer, and the commands that improve it; of a launch that has not ended the sweep, what goes on."""
     resume = command_line("resume", context.directory)
     if status is SweepStatus.PAUSED:
         reporter.say(f"paused, as requested; run the remaining stages: {resume}")
     if status is SweepStatus.INTERRUPTED:
         reporter.say(f"{INTERRUPTED_LINE}, and so does: {resume}")
+    if found is not None:
+        for line in answer_lines(found):
+            reporter.say(line)
+    failed = sum(record.state is TrialState.FAILED for record in context.ledger.trials.values())
+    if failed and status is SweepStatus.COMPLETE:
+        reporter.say(f"failed   {failed} trial{'' if failed == 1 else 's'}; run again what failed:")
+        reporter.say(f"         {resume} --failed")

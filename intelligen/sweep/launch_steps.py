@@ -19,15 +19,17 @@ from intelligen.sweep.cluster.device_choice import gpus_of_stages
 from intelligen.sweep.cluster.find_cluster import Cluster, find_cluster
 from intelligen.sweep.cluster.ray_directories import short_temporary_directory
 from intelligen.sweep.cluster.ray_session import ray_running
+from intelligen.sweep.complete_lines import complete_lines
 from intelligen.sweep.end_of_launch import close_launch
 from intelligen.sweep.execution.watchdog import watching_progress
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.launch_header import header_lines
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.launch_request import LaunchRequest
 from intelligen.sweep.matmul_by_processor import settle_matmul
 from intelligen.sweep.preflight.planned_power import power_lines
 from intelligen.sweep.preflight.resource_survey import survey
-from intelligen.sweep.preflight.sweep_warnings import luck_warning
+from intelligen.sweep.preflight.sweep_warnings import sweep_warnings
 from intelligen.sweep.preflight.verify_files import require_data, require_files, require_pretrained
 from intelligen.sweep.provenance import record_provenance
 from intelligen.sweep.signals import Interrupts
@@ -57,7 +59,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
     finished = last is not None and last.status is SweepStatus.COMPLETE and not request.failed_again
     sweep = request.sweep if finished else _surveyed(request, cluster, reporter)
     prepared = request.prepare(reporter.counting)
-    for one in prepared.each_once():
+    for one in () if finished else prepared.each_once():
         _say(describe(one), reporter)
     if not begun:  # what has begun is scored as it was
         build_task(request.experiment.task).require_scorable(prepared.shared, key="experiment.task")
@@ -75,8 +77,8 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
         if not finished:
             require_pretrained(context)
             _say((f"power: {line}" for line in power_lines(sweep, request.experiment, store=request.store)), reporter)
-            if luck := luck_warning(sweep, request.experiment):
-                reporter.say(f"warning: {luck}")
+            for warning in sweep_warnings(sweep, request.experiment):
+                reporter.say(f"warning: {warning}")
             ledger.record_devices(gpus_of_stages(context.sweep))
         record_provenance(directory)
         require_address(request.tracking_uri)
@@ -122,7 +124,10 @@ def _run_stages(
         done = is_finished(context)
         if done:
             mirror.require_store()
+            _say(complete_lines(context, request.given), reporter)
         else:
+            header = header_lines(context.sweep, context.experiment, given=request.given, trials=context.ledger.trials)
+            _say(header, reporter)
             task, objective = build_task(request.experiment.task), context.sweep.objective.metric
             with reporter.following(context.directory, objective=objective, metrics=task.metrics):
                 _stages(context, cluster, request.until, interrupts, close_lost, mirror)

@@ -59,14 +59,23 @@ def require_no_late_search(context: SweepContext) -> None:
         ChangedError: The budget has been raised since.
 
     """
-    confirms = any(record.kind == "confirm" for record in context.ledger.trials.values())
-    if (confirms or context.ledger.updates_ratios) and not _search_is_over(context):
+    if search_is_closed(context) and not _search_is_over(context):
+        confirms = _confirms(context)
         what = "its best configurations are being confirmed" if confirms else "the ratios of its controls are fixed"
         raise ChangedError(
             f"{context.directory}: {what}, so its search has ended and takes no larger budget; continue in"
             " another sweep, which starts from this one's trials: intelligen run FILE"
             f" -o name=NEW -o search.warm_start.sweep={context.sweep.name}"
         )
+
+
+def search_is_closed(context: SweepContext) -> bool:
+    """Whether its results are being confirmed, or its controls have been trained for as long as they took."""
+    return _confirms(context) or bool(context.ledger.updates_ratios)
+
+
+def _confirms(context: SweepContext) -> bool:
+    return any(record.kind == "confirm" for record in context.ledger.trials.values())
 
 
 def prepare_search(context: SweepContext) -> None:

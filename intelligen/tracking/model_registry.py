@@ -1,13 +1,16 @@
 """Model registry: a promoted model is one version of a registered MLflow model, under an alias."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intelligen.analysis.conclusion import conclusion_of, winners
 from intelligen.analysis.strategy_table import USABLE, selected_value
+from intelligen.analysis.study import read_study
+from intelligen.analysis.suggested_command import command_line
 from intelligen.config.metric_direction import best
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.errors import ConfigError, UnavailableError
@@ -50,8 +53,32 @@ class Promoted:
     run_id: str
 
 
-def best_confirmed(directory: Path) -> TrialRecord:
-    """Of a sweep's models whose test scores are known, the one that validation prefers; the baseline is one of them.
+def best_ranked(directory: Path, *, store: Path) -> TrialRecord:
+    """Of the models of the rows that are shown to win, the one that validation prefers.
+
+    Args:
+        directory: The sweep's.
+        store: The runs directory.
+
+    Raises:
+        UnavailableError: No row is shown to win.
+
+    """
+    study = read_study(directory, store=store)
+    rows = winners(study)
+    if not rows:
+        why = conclusion_of(study).sentences[0]
+        promote = f"{command_line('promote', directory)} --trial TRIAL"
+        raise UnavailableError(f"{directory}: {why} So no model is promoted unless it is named: {promote}")
+    return best_confirmed(directory, rows)
+
+
+def best_confirmed(directory: Path, rows: Collection[str] = ()) -> TrialRecord:
+    """Of a sweep's models whose test scores are known, the one that validation prefers.
+
+    Args:
+        directory: The sweep's.
+        rows: To choose from; not given = all, the baseline among them.
 
     Raises:
         UnavailableError: No model was scored yet.
@@ -59,7 +86,7 @@ def best_confirmed(directory: Path) -> TrialRecord:
     """
     fingerprint, trials, _ = read_ledger(directory)
     metric = fingerprint["sweep"]["objective"]["metric"]
-    tested = [record for record in trials.values() if record.scores]
+    tested = [one for one in trials.values() if one.scores and (not rows or one.table_row in rows)]
     if not tested:
         raise UnavailableError(f"{directory}: no model was tested yet: let the sweep end, or name a trial")
     histories = TrialHistories(directory)

@@ -1,4 +1,4 @@
-"""Line of text for the report of one epoch, for logs and terminals."""
+"""Lines of text for the reports of a training, for logs and terminals: one per epoch, and its memory once."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 def report_line(report: Report, shown: "Sequence[AnyMetric]") -> str:
-    """One epoch in one line: loss, validation's loss and a task's metrics as far as measured, time, memory."""
+    """One epoch in one line: loss, validation's loss and a task's metrics as far as measured, time, speed."""
     metrics = report.metrics
     throughput = {f"throughput/{targets}_per_s": unit for targets, unit in TARGETS.items()}
     speed = next(f"{metrics[name]:,.0f} {unit}/s" for name, unit in throughput.items() if name in metrics)
-    kind = "gpu" if metrics["gpu/count"] else "cpu"
     known = {f"valid/{one.name}": one for one in shown if f"valid/{one.name}" in metrics}
     scores = "".join(f"  {one.label} {one.text(metrics[name])}" for name, one in known.items())
     valid_loss = f"  valid loss {metrics['valid/loss']:.3f}" if "valid/loss" in metrics else ""
@@ -26,6 +25,14 @@ def report_line(report: Report, shown: "Sequence[AnyMetric]") -> str:
         f"  loss {metrics['train/loss']:.3f}"
         f"{valid_loss}{scores}"
         f"  epoch time {metrics['time/epoch_s']:.1f} s  {speed}"
-        f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f}"
-        f" max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"
     )
+
+
+def memory_words(reports: Sequence[Report]) -> str:
+    """Memory of a whole training, which hardly changes from epoch to epoch; empty where no epoch has ended."""
+    if not reports:
+        return ""
+    kind = "gpu" if reports[-1].metrics["gpu/count"] else "cpu"
+    average = [one.metrics[name] for one in reports if (name := f"{kind}/memory_avg_mib") in one.metrics]
+    peak = [one.metrics[name] for one in reports if (name := f"{kind}/memory_peak_mib") in one.metrics]
+    return f"{kind} memory avg {sum(average) / len(average):,.0f} max {max(peak):,.0f} MiB"

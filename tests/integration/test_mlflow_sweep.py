@@ -222,7 +222,7 @@ def test_only_the_owner_reads_the_database(project: Path) -> None:
 def test_a_promoted_model_translates_elsewhere_as_inference_does(
     project: Path, client: MlflowClient, command: Command, tmp_path: Path
 ) -> None:
-    code, out, err = command("promote", "tiny", "--json")
+    code, out, err = command("promote", "tiny/t0001", "--json")
     assert code == 0, err
     promoted = json.loads(out)
     assert (promoted["name"], promoted["version"], promoted["uri"]) == ("tiny", "1", "models:/tiny/1")
@@ -273,7 +273,7 @@ def test_a_promoted_model_translates_elsewhere_as_inference_does(
 
 
 def test_the_same_weights_are_one_version_and_an_alias_moves(client: MlflowClient, command: Command) -> None:
-    best = json.loads(command("promote", "tiny", "--json")[1])
+    best = json.loads(command("promote", "tiny/t0001", "--json")[1])
     assert best["version"] == "1"
     other = next(name for name in ("t0000", "t0001") if name != best["trial"])
     code, out, err = command("promote", "tiny", "--trial", other, "--alias", "challenger")
@@ -293,7 +293,7 @@ def aliases(client: MlflowClient) -> dict[str, str]:
 
 def test_a_sweep_that_a_server_does_not_know_yet_is_shown_there_first(command: Command, tmp_path: Path) -> None:
     with tracking_server(tmp_path / "mlflow.db", free_port()) as uri:
-        code, out, err = command("promote", "tiny", "--tracking-uri", uri, "--name", "elsewhere", "--json")
+        code, out, err = command("promote", "tiny/t0001", "--tracking-uri", uri, "--name", "elsewhere", "--json")
         assert code == 0, err
         client = open_client(uri)
         model = client.get_model_version_by_alias("elsewhere", "champion")
@@ -309,7 +309,8 @@ def test_a_sweep_that_a_server_does_not_know_yet_is_shown_there_first(command: C
         (["tiny", "--trial", "t0009"], 2, "no trial 't0009'; there are baseline-1, t0000, t0001"),
         (["tiny", "--alias", "v1"], 2, "--alias: 'v1'"),
         (["tiny", "--name", "a/b"], 2, "--name: 'a/b'"),
-        (["tiny", "--tracking-uri", "http://127.0.0.1:9"], 69, "http://127.0.0.1:9"),
+        (["tiny"], 69, "No strategy is ranked: "),
+        (["tiny/t0001", "--tracking-uri", "http://127.0.0.1:9"], 69, "http://127.0.0.1:9"),
     ],
 )
 def test_mistakes_get_one_line_and_their_exit_code(

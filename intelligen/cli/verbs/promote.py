@@ -1,6 +1,5 @@
 """promote: a sweep's best model becomes a version of a registered MLflow model."""
 
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ import click
 
 from intelligen.addresses import tracking_address
 from intelligen.analysis.find_sweep import find_sweep, sweep_and_trial
+from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, last_tracking_option, runs_option, sweep_argument
 from intelligen.errors import ConfigError
 
@@ -19,7 +19,7 @@ _ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECAS
 
 @click.command()
 @sweep_argument()
-@click.option("--trial", "trial_id", help="The trial to promote; by default the best of those that were tested.")
+@click.option("--trial", "trial_id", help="The trial; by default the best of the strategy that is shown to win.")
 @click.option("--name", "model_name", help="Name of the registered model; the sweep's name by default.")
 @click.option("--alias", default="champion", show_default=True, help="Alias that moves to the new version.")
 @runs_option
@@ -36,7 +36,8 @@ def promote(
 ) -> None:
     """Register the best model of SWEEP in the MLflow store of its last launch.
 
-    The same weights are registered only once. SWEEP/TRIAL promotes that trial.
+    The same weights are registered only once. SWEEP/TRIAL promotes that trial. Without a trial, a sweep that shows no
+    winner promotes none (exit code 69).
 
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
@@ -53,12 +54,12 @@ def promote(
         )
     uri = tracking_address(tracking_uri) if tracking_uri else tracked_at(directory)
 
-    from intelligen.tracking.model_registry import best_confirmed, named_trial, register
+    from intelligen.tracking.model_registry import best_ranked, named_trial, register
 
-    record = best_confirmed(directory) if trial_id is None else named_trial(directory, trial_id)
+    record = best_ranked(directory, store=runs.absolute()) if trial_id is None else named_trial(directory, trial_id)
     promoted = register(record, directory=directory, tracking_uri=uri, name=name, alias=alias)
     if as_json:
-        click.echo(json.dumps(asdict(promoted), ensure_ascii=False, indent=1))
+        print_document({"format": 1, **asdict(promoted)})
         return
     click.echo(f"model    {promoted.name} version {promoted.version}, alias {promoted.alias}")
     click.echo(f"trial    {promoted.trial} ({record.row})")

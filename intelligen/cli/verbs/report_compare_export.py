@@ -1,6 +1,7 @@
 """report, compare, export: results of sweeps, from their files alone; nothing is locked, trained or decoded."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
 
     A launch writes it at its end. This verb writes it again, also while the sweep runs.
     """
+    from intelligen.analysis.conclusion import answer_lines
     from intelligen.reporting.html.write_report import REPORT_FILE, study_page
 
     one = _read([sweep], runs)[0]
@@ -38,11 +40,11 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_document({**document, "report": str(path.absolute())})
         return
-    for number, sentence in enumerate(one.answer.sentences):
-        click.echo(f"{'' if number else 'answer':8} {sentence}")
     for line in document["data"]:
         click.echo(f"data     {line}")
     click.echo(f"report   {path}")
+    for line in answer_lines(one.answer):
+        click.echo(line)
 
 
 @click.command()
@@ -159,6 +161,7 @@ def _document(one: "Compared") -> dict[str, Any]:
         "answer": one.answer.sentence,
         "ranked": not one.answer.refusals,
         "refusals": list(one.answer.refusals),
+        "next": [asdict(step) for step in one.answer.steps],
         "notes": list(one.answer.notes),
         "primary": list(one.study.primary),
         "metric": one.study.task.ranking.name,

@@ -11,17 +11,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from intelligen.reporting.terminal.console_output import people_console
 from intelligen.state.history import Report
-from intelligen.training.report_line import report_line
+from intelligen.training.report_line import memory_words, report_line
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric
 
 
 class TrainingProgress:
-    """A bar of updates on a terminal, and a line per epoch everywhere."""
+    """A bar of updates on a terminal; everywhere a line per epoch, and the memory at the end."""
 
     def __init__(self, metrics: "Sequence[AnyMetric]", *, stderr: bool = False) -> None:
         self._metrics = metrics
+        self._reports: list[Report] = []
         self._console = people_console(stderr=stderr)
         self._bar = Progress(
             TextColumn("updates"),
@@ -42,6 +43,8 @@ class TrainingProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        if self._reports:
+            self.noted(memory_words(self._reports))
 
     def updated(self, update: int, total: int) -> None:
         """An update was made."""
@@ -49,6 +52,7 @@ class TrainingProgress:
 
     def report(self, report: Report) -> None:
         """An epoch has ended."""
+        self._reports.append(report)
         self.noted(report_line(report, self._metrics))
 
     def noted(self, line: str) -> None:

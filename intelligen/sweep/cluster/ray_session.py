@@ -98,9 +98,7 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, on_hang: 
     """
     require_no_ray()
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
-    # Warnings without use: of the copies that are switched off above, and of half a second on a busy machine.
-    for module in ("analysis.experiment_analysis", "utils.util"):
-        logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
+    quieten()
     try:
         if cluster is None:
             _start(sweep)
@@ -112,6 +110,15 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, on_hang: 
             yield
     finally:
         leave_ray()
+
+
+def quieten() -> None:
+    """Have Ray say nothing that no one can act on."""
+    # Warnings: of the copies that are switched off above, and of half a second on a busy machine.
+    for module in ("analysis.experiment_analysis", "utils.util"):
+        logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
+    # Where it has saved the token by which its own processes know each other: once on every machine.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.WARNING)
 
 
 def _has_new_nodes(sweep: Sweep, cluster: Cluster | None) -> bool:

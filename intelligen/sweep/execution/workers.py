@@ -32,7 +32,7 @@ from intelligen.sweep.execution.trial_log import trial_log
 from intelligen.tasks import build_task
 from intelligen.training.fit import fit_interval
 from intelligen.training.memory_allocator import return_freed_memory
-from intelligen.training.report_line import report_line
+from intelligen.training.report_line import memory_words, report_line
 from intelligen.training.reproducibility_manifest import processor
 from intelligen.training.runtime import Runtime
 from intelligen.training.train_interval import TrainInterval
@@ -201,10 +201,12 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
         trial_log(runtime.directory, rank=runtime.rank, echo=echo) as log,
         heartbeat(runtime.directory, rank=runtime.rank) as beat,
     ):
+        ended: list[Report] = []
 
         def report_epoch(epoch: Report) -> None:
             beat()
             log.info("%s", report_line(epoch, metrics))
+            ended.append(epoch)
             report(epoch)
 
         log.info(
@@ -226,7 +228,8 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
         if result is None:
             log.info("paused after epoch %d, until the rest of its population has caught up", config["until_epoch"])
         else:
-            log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
+            memory = f"; {memory_words(ended)}" if ended else ""
+            log.info("ends: %s; selected: %s%s", result.stop_reason, result.selected, memory)
 
 
 def _interval(config: WorkerConfig) -> TrainInterval:

@@ -1,6 +1,7 @@
 """The conclusion ranks what is comparable, refuses what is not, and claims no more than was shown."""
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import small_study
 from small_study import QUALITY, SmallStudy
 
 from intelligen.analysis.answer_sentences import AnswerSentences
-from intelligen.analysis.conclusion import Conclusion
+from intelligen.analysis.conclusion import Conclusion, answer_lines
 from intelligen.analysis.result_rows import primary, result_rows
 from intelligen.analysis.study import read_study
+from intelligen.config.load import load_sweep
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
 from intelligen.state.launch_file import write_launch
 from intelligen.state.memory_bounds import MemoryBound, MemoryBounds
+from intelligen.sweep.preflight.sweep_warnings import sweep_warnings
 
 
 def compared_study(files: SmallStudy) -> Compared:
@@ -163,7 +166,9 @@ def test_a_costly_strategys_gain_over_standard_alone_is_refused(
     row = row_of(compared)
     assert (row["control"], row["verdict"], row["p_value"]) == ("standard", "refused", None)
     assert row["refusal"] == "its control spent 45 % less computing, which may be all of its gain"
-    assert "Next: add `controls: own` to the sweep file, as another sweep." in compared.answer.sentence
+    command = "intelligen run FILE -o name=small-again -o controls=own -o experiment.seed=5"
+    assert f"Next: add `controls: own` to the sweep file, as another sweep: {command}." in compared.answer.sentence
+    assert [step.command for step in compared.answer.steps] == [command]
 
 
 def test_a_loss_in_spite_of_more_computing_is_one(tmp_path: Path) -> None:
@@ -199,7 +204,29 @@ def test_a_sweep_without_confirmation_is_not_ranked(tmp_path: Path) -> None:
     compared = compared_study(SmallStudy(tmp_path / "runs", confirm=False))
     assert compared.answer.sentence.startswith("No strategy is ranked: nothing is confirmed")
     assert "`confirm`" in compared.answer.sentence
+    (step,) = compared.answer.steps
+    assert step.command == f"intelligen extend small --runs {tmp_path / 'runs'} -o confirm.seeds=3"
+    assert list(answer_lines(compared.answer))[-1] == f"         {step.command}"
     assert {row.score.difference for row in compared.primary} == {None}
+
+
+def test_a_sweep_whose_confirmation_would_be_refused_is_sent_to_one_with_controls(
+    tmp_path: Path, without_shared: tuple[str, ...]
+) -> None:
+    files = SmallStudy(tmp_path / "runs", strategies=without_shared, confirm=False)
+    file = tmp_path / "files" / "small.yaml"
+    write_launch(files.write(), files.settings()[0], tracking_uri="sqlite:///mlflow.db", given=(str(file),))
+    (step,) = read_compared(files.directory, store=files.store).answer.steps
+    program, verb, path, *overrides = shlex.split(step.command)
+    assert (program, verb, path) == ("intelligen", "run", str(file))
+    sweep, _ = load_sweep(file, overrides[1::2])
+    assert (sweep.name, sweep.controls, list(sweep.own_controls())) == (
+        "small-confirmed",
+        "own",
+        ["intelligen_matched"],
+    )
+    assert sweep.confirm is not None
+    assert sweep_warnings(sweep, files.settings()[1]) == []
 
 
 def test_a_run_without_a_score_refuses_its_comparison_and_the_command_that_trains_it_is_named(tmp_path: Path) -> None:

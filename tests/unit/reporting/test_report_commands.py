@@ -34,17 +34,20 @@ def call(runs: Path, *words: str) -> Result:
 def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     lines = call(runs, "report", "small").output.splitlines()
     page = runs / "sweeps" / "small" / "report.html"
-    assert lines[0].startswith("answer   intelligen wins: ")
-    assert lines[1] == "         In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
-    assert lines[2].startswith(
+    shared, last = lines[: lines.index(f"report   {page}")], lines[lines.index(f"report   {page}") + 1 :]
+    assert last[0].startswith("answer   intelligen wins: ")
+    assert last[1] == "         In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
+    assert last[2].startswith(
         "         4 trials of a strategy, of which asha stops some by an early and noisy validation"
     )
-    *shared, last = lines[3:]
+    assert last[3:] == [
+        "next     repeat the search, to say it of the strategy:",
+        "         intelligen run FILE -o name=small-again -o experiment.seed=5 -o search.seed=2",
+    ]
     assert (
         shared[0]
         == "data     in two splits: 8 of the 30 rows of valid are in train too, and 8 of its inputs (7 different ones)"
     )
-    assert last == f"report   {page}"
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert all(text.count(line.removeprefix("data     ")) >= 1 for line in shared)
@@ -60,6 +63,9 @@ def test_report_for_programs(runs: Path, tmp_path: Path) -> None:
         str(page),
     )
     assert document["refusals"][0].startswith("nothing is confirmed")
+    assert [step["command"] for step in document["next"]] == [
+        f"intelligen extend plain --runs {runs} -o confirm.seeds=3"
+    ]
     assert document["data"][0].startswith("in two splits: 8 of the 30 rows of valid are in train too")
     assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "intelligen"]
     assert (document["rows"][1]["p_value"], document["rows"][1]["verdict"]) == (None, None)

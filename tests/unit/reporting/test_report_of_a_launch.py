@@ -16,6 +16,7 @@ from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import SweepStatus
+from intelligen.sweep.complete_lines import complete_lines
 from intelligen.sweep.end_of_launch import close_launch
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
@@ -105,6 +106,38 @@ def test_a_newer_report_replaces_the_old_one_in_mlflow(study: SmallStudy) -> Non
     assert after.data.tags[INTERNAL + "report"] != before.data.tags[INTERNAL + "report"]
     artifacts = Path(unquote(urlsplit(after.info.artifact_uri).path))
     assert (artifacts / "report.html").read_text() == "<p>newer</p>"
+
+
+def test_a_launch_ends_with_its_answer_and_a_command_to_paste(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "my runs", confirm=False, closed=False, failed=["t0001"])
+    files.write()
+    lines = end_launch(files, SweepStatus.COMPLETE).splitlines()
+    resume = f"intelligen resume small --runs '{files.store}' --failed"
+    assert lines[-2:] == ["failed   1 trial; run again what failed:", f"         {resume}"]
+    *_, answer, words, command = lines[:-2]
+    assert answer.startswith("answer   No strategy is ranked: nothing is confirmed with other seeds")
+    assert words == "next     train the best of each strategy again with 3 other seeds:"
+    assert command == f"         intelligen extend small --runs '{files.store}' -o confirm.seeds=3"
+    assert "# intelligen: t0011, valid/bleu " in "\n".join(lines)
+    assert "# intelligen: t0011, valid/bleu " in (files.directory / "table.md").read_text()
+    artifacts = Path(unquote(urlsplit(parent_run(files).info.artifact_uri).path))
+    leaderboard = (artifacts / "leaderboard.md").read_text()
+    assert "# intelligen: t0011, valid/bleu " in leaderboard
+    assert "| {finetuning: {" in leaderboard
+
+
+@pytest.mark.parametrize(("confirm", "more"), [(False, "extend small"), (True, "search.warm_start.sweep=small")])
+def test_a_sweep_that_is_complete_says_so_and_how_to_go_on(tmp_path: Path, confirm: bool, more: str) -> None:
+    files = SmallStudy(tmp_path / "runs", confirm=confirm)
+    files.write()
+    sweep, experiment = files.settings()
+    with Ledger.open(files.directory, {}) as ledger:
+        data = DataOfRows(ledger.fingerprint["prepared"])
+        context = SweepContext(sweep, experiment, data, files.store, files.directory, ledger)
+        lines = list(complete_lines(context, ("small.yaml",)))
+    assert lines[0] == "complete small is complete: nothing to do"
+    assert more in lines[-1]
+    assert ("--trials-per-strategy 8" in lines[-1]) != confirm
 
 
 def test_an_interrupted_launch_writes_none(study: SmallStudy) -> None:

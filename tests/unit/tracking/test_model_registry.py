@@ -1,14 +1,16 @@
 """The promoted model was tested and is best on validation, or was named and has selected weights."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from small_study import QUALITY, SmallStudy
 
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state.history import History, Report
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
-from intelligen.tracking.model_registry import best_confirmed, named_trial
+from intelligen.tracking.model_registry import best_confirmed, best_ranked, named_trial
 
 METRICS = {"gpu/count": 0.0, "cpu/memory_avg_mib": 1.0, "cpu/memory_peak_mib": 1.0, "time/epoch_s": 1.0}
 BLEU = {"baseline-1": 20.0, "t0000": 30.0, "t0001": 25.0, "t0002": 40.0}
@@ -37,6 +39,32 @@ def test_the_best_is_one_that_was_tested(sweep: Path) -> None:
         with Ledger.open(sweep, {}) as ledger:
             ledger.score(name, {"test/bleu": 99.0 - BLEU[name]})
         assert best_confirmed(sweep).id == best
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"confirm": False}, "No strategy is ranked: nothing is confirmed"),
+        ({"quality": dict.fromkeys(QUALITY, 0.7)}, "No strategy is shown to win."),
+    ],
+)
+def test_what_is_not_ranked_is_not_promoted_unless_it_is_named(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    files = SmallStudy(tmp_path / "runs", **settings)
+    files.write()
+    with pytest.raises(UnavailableError, match=said) as refused:
+        best_ranked(files.directory, store=files.store)
+    assert "intelligen promote small" in str(refused.value)
+    assert "--trial TRIAL" in str(refused.value)
+    assert named_trial(files.directory, "t0011").id == "t0011"
+
+
+def test_of_the_winners_models_the_best_is_promoted(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", quality={**QUALITY, "baseline": 0.95})
+    files.write()
+    found = best_ranked(files.directory, store=files.store)
+    assert (found.row, found.kind) == ("intelligen", "confirm")
 
 
 def test_a_trial_without_a_model_is_refused(sweep: Path) -> None:

@@ -1,0 +1,58 @@
+"""First lines of a launch: what it will run, how many trainings that are, and where the time that it takes is shown."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
+from intelligen.state.trial_records import TrialRecord, TrialState
+
+
+def header_lines(
+    sweep: Sweep, experiment: Experiment, *, given: Sequence[str], trials: Mapping[str, TrialRecord]
+) -> Iterator[str]:
+    """What a launch begins with.
+
+    Args:
+        sweep: Its settings.
+        experiment: Its experiment.
+        given: The sweep's file and overrides, as far as they are known.
+        trials: What the ledger has of earlier launches.
+
+    """
+    yield f"start    {sweep.name}: {'; then '.join(_stages(sweep, experiment))}"
+    ended = [one for one in trials.values() if one.state is not TrialState.RUNNING]
+    if ended:
+        yield f"         {len(ended)} of these trainings ended in earlier launches"
+    file, *overrides = given or ("FILE",)
+    plan = shlex.join(["intelligen", "plan", file, *(word for text in overrides for word in ("-o", text))])
+    yield "         the time left is shown as soon as a trial has ended; an estimate before anything is trained:"
+    yield f"         {plan}"
+
+
+def _stages(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
+    if not sweep.trains:
+        yield f"the baseline of {_counted(experiment.training.epochs, 'epoch')}"
+    yield _search(sweep, (experiment.training if sweep.trains else experiment.finetuning).epochs)
+    if controls := sweep.total_control_trials():
+        yield _counted(controls, "trial") + " of own controls"
+    if most := sweep.total_repetitions():
+        least = sweep.least_repetitions()
+        fewest = "" if least == most else f"{least} to "
+        baselines = "" if sweep.trains else ", each seed with its own baseline"
+        yield f"{fewest}{_counted(most, 'training')} with other seeds{baselines}"
+    yield "the test sets"
+
+
+def _search(sweep: Sweep, epochs: int) -> str:
+    total, names = sweep.total_trials(), sweep.row_ids()
+    each = {sweep.trials_of(name) for name in names}
+    at_once = f", {sweep.resources.concurrent_trials} at once" if sweep.resources.concurrent_trials > 1 else ""
+    budget = ", ".join(f"{name} {value:g}" for name, value in sweep.budget.model_dump(exclude_none=True).items())
+    count = f"trials until {budget} is spent" if total is None else _counted(total, "trial")
+    whose = f" ({each.pop()} of each {sweep.row_parameter}: {', '.join(names)})" if len(each) == 1 and names else ""
+    return f"{count}{whose.replace('(None of each ', '(each ')} of at most {_counted(epochs, 'epoch')}{at_once}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,53 @@
+"""A launch begins with what it will run, how many trainings that are, and how to estimate its time."""
+
+import logging
+
+import pytest
+from conftest import REPOSITORY
+
+from intelligen.config.load import load_sweep
+from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.sweep.cluster.ray_session import quieten
+from intelligen.sweep.launch_header import header_lines
+
+
+def header(name: str, *overrides: str) -> list[str]:
+    file = REPOSITORY / "search_spaces" / f"{name}.yaml"
+    sweep, experiment = load_sweep(file, overrides)
+    return list(header_lines(sweep, experiment, given=("my file.yaml", *overrides), trials={}))
+
+
+def test_a_header_counts_trials_epochs_and_seeds() -> None:
+    first, _, plan = header("quickstart", "confirm.seeds=3")
+    assert first == (
+        "start    quickstart: the baseline of 5 epochs; then 8 trials (4 of each strategy: standard,"
+        " generative_position) of at most 4 epochs, 2 at once; then 6 trainings with other seeds, each seed with its own"
+        " baseline; then the test sets"
+    )
+    assert plan == "         intelligen plan 'my file.yaml' -o confirm.seeds=3"
+
+
+@pytest.mark.parametrize("name", ["study", "population", "imdb_variants", "table3", "multi30k_study"])
+def test_every_kind_of_sweep_has_one(name: str) -> None:
+    first = header(name)[0]
+    assert "None" not in first
+    assert first.endswith("; then the test sets")
+
+
+def test_a_resumed_launch_says_what_has_ended() -> None:
+    sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    ended = TrialRecord("t0", "trial", "standard", 1, {}, {}, "t0", 0, 0, state=TrialState.COMPLETE)
+    lines = list(header_lines(sweep, experiment, given=(), trials={"t0": ended}))
+    assert lines[1] == "         1 of these trainings ended in earlier launches"
+
+
+def test_ray_does_not_say_where_it_keeps_its_token(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("ray._private.authentication.authentication_token_setup")
+    level = logger.level
+    try:
+        quieten()
+        with caplog.at_level(logging.INFO):
+            logger.info("Generated new authentication token and saved to /home/me/.ray/auth_token")
+        assert caplog.records == []
+    finally:
+        logger.setLevel(level)
