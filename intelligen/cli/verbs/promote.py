@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from intelligen.addresses import tracking_address
-from intelligen.analysis.find_sweep import find_sweep, sweep_and_trial
+from intelligen.analysis.find_sweep import find_sweep, named_in
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, last_tracking_option, runs_option, sweep_argument
 from intelligen.errors import ConfigError
@@ -43,7 +43,7 @@ def promote(
     """
     from intelligen.sweep.launch_request import tracked_at
 
-    sweep, trial_id = sweep_and_trial(sweep, trial_id)
+    sweep, trial_id = named_in(runs.absolute(), sweep, trial_id)
     directory = find_sweep(runs.absolute(), sweep)
     name = model_name or directory.name
     if not _NAME.fullmatch(name):

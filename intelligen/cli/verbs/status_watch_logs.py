@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.live import Live
 
-from intelligen.analysis.find_sweep import find_sweep, sweep_and_trial
+from intelligen.analysis.find_sweep import find_sweep, named_in
 from intelligen.analysis.status import Status, SweepState, read_status
 from intelligen.analysis.trial_logs import TrialLogs
 from intelligen.cli.json_output import print_document
@@ -84,7 +84,7 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
     """Show the logs of SWEEP's trials, or of one TRIAL.
 
     TRIAL is a name such as t0003 or baseline-1, or a row of the sweep's table, which stands for all its trials;
-    SWEEP/TRIAL names both. Without TRIAL, shows the trials that are running, or the last one. Without SWEEP, lists the
+    SWEEP/TRIAL or a trial's directory names both, and so does t0003 where one sweep alone has it. Without TRIAL, shows the trials that are running, or the last one. Without SWEEP, lists the
     sweeps.
     """
     if follow and as_json:
@@ -93,7 +93,7 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
         refuse_given("follow", "lines", why="without SWEEP the sweeps are listed; name a sweep")
         _list(runs.absolute(), as_json=as_json)
         return 0
-    sweep, trial = sweep_and_trial(sweep, trial)
+    sweep, trial = named_in(runs.absolute(), sweep, trial)
     found = TrialLogs(SweepFiles(find_sweep(runs.absolute(), sweep)), trial)
     if as_json:
         print_document(found.document(lines))

@@ -21,8 +21,8 @@ def test_a_header_counts_trials_epochs_and_seeds() -> None:
     first, _, plan = header("quickstart", "confirm.seeds=3")
     assert first == (
         "start    quickstart: the baseline of 5 epochs; then 8 trials (4 of each strategy: standard,"
-        " generative_position) of at most 4 epochs, 2 at once; then 6 trainings with other seeds, each seed with its own"
-        " baseline; then the test sets"
+        " generative_position) of at most 4 epochs, 2 at once; then 6 trainings with other seeds, each seed with its"
+        " own baseline; then the test sets"
     )
     assert plan == "         intelligen plan 'my file.yaml' -o confirm.seeds=3"
 
