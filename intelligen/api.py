@@ -151,11 +151,11 @@ def results(name: str, *, runs: PathLike | None = None, columns: Columns = "main
 
     Returns:
         Index: the trial. All columns: kind (baseline, trial, confirm, start), strategy (of a baseline: `baseline`; of
-        variants: row, label, `axis/NAME`, and `setting/KEY` of what listed ones differ in), state, stop_reason, seed, confirms (the trial
-        that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the validation metrics of
-        the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`), what the search
-        suggested (`param/finetuning.optimizer.learning_rate`), and, of a study that has ended, what was decided of the
-        row that a confirmation is of: verdict, control, delta, delta_low, delta_high.
+        variants: row, label, `axis/NAME`, and `setting/KEY` of what listed ones differ in), state, stop_reason, seed,
+        confirms (the trial that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the
+        validation metrics of the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`),
+        what the search suggested (`param/finetuning.optimizer.learning_rate`), and, of a study that has ended, what
+        was decided of the row that a confirmation is of: verdict, control, delta, delta_low, delta_high.
 
     Raises:
         ConfigError: There is no such sweep.

@@ -40,7 +40,7 @@ def _main(frame: pd.DataFrame, files: SweepFiles) -> pd.DataFrame:
     fingerprint, trials, _ = files.ledger()
     settings = SweepSettings.read(files)
     words = {name: settings_words(settings.of(one)) for name, one in trials.items() if one.kind not in SHARED}
-    compared = ComparedRows.of(files.launch().sweep)
+    compared = ComparedRows.of(files.launch().sweep, fingerprint["experiment"])
     place = compared.named(next(iter(trials.values())).row)
     task = build_task(task_settings(fingerprint["experiment"]))
     tested = {f"{name.partition('/')[0]}/{metric.name}" for name in frame.columns for metric in task.reported}
@@ -65,7 +65,7 @@ def trial_records(directory: Path) -> list[dict[str, Any]]:
 
 
 def _row_name(record: TrialRecord, compared: ComparedRows) -> str:
-    """Baselines and pre-trainings are no strategy's, though they have one: a table that groups by it leaves them out."""
+    """Baselines and pre-trainings have rows of their own, whatever strategy trained them."""
     return record.kind if record.kind in SHARED and not compared.variants else record.table_row
 
 

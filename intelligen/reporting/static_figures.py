@@ -168,8 +168,12 @@ def _draw_layout(axes: "Axes", layout: Any) -> None:
         line = axes.axvline(shape.x0) if shape.x0 == shape.x1 else axes.axhline(shape.y0)
         line.set(color=shape.line.color, linewidth=1, linestyle=_DASHES[shape.line.dash or "solid"], zorder=0)
     for note in layout.annotations:
-        frame = axes.get_yaxis_transform() if note.xref == "x domain" else axes.transData
-        axes.annotate(note.text, (note.x, note.y), (5, 4), xycoords=frame, textcoords="offset points", fontsize=7)
+        if note.xref == "x domain":
+            at = note.x, float(axes.yaxis.convert_units(note.y))
+            frame = axes.get_yaxis_transform()
+            axes.annotate(note.text, at, (5, 4), xycoords=frame, textcoords="offset points", fontsize=7)
+        else:
+            axes.annotate(note.text, (note.x, note.y), (5, 4), textcoords="offset points", fontsize=7)
     if layout.xaxis.type == "log":
         axes.set_xscale("log")
     if layout.xaxis.tickvals is not None:
