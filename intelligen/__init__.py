@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from intelligen.api import LoadedSweep, compare, load_sweep, plan, report, reproduce, results, resume, run
+    from intelligen.api import LoadedSweep, compare, figures, load_sweep, plan, report, reproduce, results, resume, run
 
 __version__ = "0.1.0"
 __all__ = [
     "LoadedSweep",
     "__version__",
     "compare",
+    "figures",
     "load_sweep",
     "plan",
     "report",

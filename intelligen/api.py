@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
-from intelligen.analysis.data_frame import results_frame
+from intelligen.analysis.data_frame import Columns, results_frame
 from intelligen.analysis.find_sweep import find_sweep
 from intelligen.config import load
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
+from intelligen.reporting.notebook.sweep_html import sweep_html
 from intelligen.reporting.terminal.console_output import lasting_output, people_console
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.reporting.terminal.progress_bars import counting
@@ -23,6 +24,7 @@ from intelligen.sweep.signals import EXIT_CODES
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from intelligen.sweep.preflight.plan import Plan
     from intelligen.training.replay import Replay
@@ -36,6 +38,10 @@ class LoadedSweep(NamedTuple):
     sweep: Sweep
     experiment: Experiment
     """What the file names, with its overrides."""
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        return sweep_html(self.sweep, self.experiment)
 
 
 def load_sweep(file: PathLike, overrides: Sequence[str] = ()) -> LoadedSweep:
@@ -134,26 +140,49 @@ def resume(
     return _finished(replace(request, failed_again=failed, local=_local(local)))
 
 
-def results(name: str, *, runs: PathLike | None = None) -> "pd.DataFrame":
+def results(name: str, *, runs: PathLike | None = None, columns: Columns = "main") -> "pd.DataFrame":
     """What came of a sweep so far: one row per baseline, trial and repetition of a trial, as they were started.
+
+    Args:
+        name: The sweep's.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+        columns: `"main"`: kind, strategy, settings in few words, seed, state, objectives, test scores, device_s; or
+            `"all"`.
+
+    Returns:
+        Index: the trial. All columns: kind (baseline, trial, confirm, start), strategy (of a baseline: `baseline`; of
+        variants: row, label, `axis/NAME`, and `setting/KEY` of what listed ones differ in), state, stop_reason, seed,
+        confirms (the trial that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the
+        validation metrics of the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`),
+        what the search suggested (`param/finetuning.optimizer.learning_rate`), and, of a study that has ended, what
+        was decided of the row that a confirmation is of: verdict, control, delta, delta_low, delta_high.
+
+    Raises:
+        ConfigError: There is no such sweep.
+
+    """
+    return results_frame(find_sweep(_runs(runs), name), columns=columns)
+
+
+def figures(name: str, *, runs: PathLike | None = None) -> "dict[str, go.Figure]":
+    """Every figure of a sweep's report, to be shown or changed.
 
     Args:
         name: The sweep's.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 
     Returns:
-        Index: the trial. Columns: kind (baseline, trial, confirm, start), strategy (of variants: row, label,
-        `axis/NAME`, and `setting/KEY` of what listed ones differ in), state, stop_reason, seed, confirms (the trial
-        that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the validation metrics of
-        the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`), what the search
-        suggested (`param/finetuning.optimizer.learning_rate`), and, of a study that has ended, what was decided of the
-        row that a confirmation is of: verdict, control, delta, delta_low, delta_high.
+        Name, as `intelligen export --figures` names its file, → Plotly's figure.
 
     Raises:
         ConfigError: There is no such sweep.
+        StorageError: Its files are damaged.
 
     """
-    return results_frame(find_sweep(_runs(runs), name))
+    from intelligen.reporting.html.write_report import read_compared, report_figures
+
+    found = report_figures(read_compared(find_sweep(_runs(runs), name), store=_runs(runs)))
+    return {one.key: one.content.update_layout(title=one.title, margin_t=50) for one in found}
 
 
 def reproduce(sweep: str, trial: str | None = None, *, runs: PathLike | None = None) -> "Replay":
@@ -228,10 +257,20 @@ def compare(names: Sequence[str], *, runs: PathLike | None = None) -> "pd.DataFr
 
 def _finished(request: LaunchRequest) -> "pd.DataFrame":
     with lasting_output():
-        code = launch_sweep(request, ConsoleReporter(people_console()), ends_process=False)
+        code = launch_sweep(request, _reporter(), ends_process=False)
     if code in EXIT_CODES.values():
         raise KeyboardInterrupt
     return results_frame(request.directory)
+
+
+def _reporter() -> ConsoleReporter:
+    """A cell shows a bar and tables, everything else lines."""
+    console = people_console()
+    if not console.is_jupyter:
+        return ConsoleReporter(console)
+    from intelligen.reporting.notebook.notebook_reporter import NotebookReporter
+
+    return NotebookReporter(console)
 
 
 def _runs(given: PathLike | None) -> Path:

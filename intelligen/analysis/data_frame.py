@@ -1,23 +1,30 @@
 """Results of a sweep as a data frame: one row per trial."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.compared_units import Units
 from intelligen.analysis.strategy_table import device_seconds, selected_scores
 from intelligen.analysis.verdicts import kept_verdicts, verdict_of
+from intelligen.config.experiment_lines import settings_words
+from intelligen.config.schema.tasks import task_settings
 from intelligen.state.sweep_files import SweepFiles
-from intelligen.state.trial_records import TrialRecord
+from intelligen.state.trial_records import SHARED, TrialRecord
+from intelligen.tasks import build_task
+
+Columns = Literal["main", "all"]
 
 
-def results_frame(directory: Path) -> pd.DataFrame:
+def results_frame(directory: Path, *, columns: Columns = "main") -> pd.DataFrame:
     """One row per trial, in the order in which they were started; what a trial lacks is NaN.
 
     Args:
         directory: The sweep's.
+        columns: The main ones, which fit on a page, or all.
 
     Raises:
         StorageError: Its files are damaged.
@@ -25,7 +32,24 @@ def results_frame(directory: Path) -> pd.DataFrame:
     """
     records = trial_records(directory)
     trials = [record.pop("trial") for record in records]
-    return pd.DataFrame(records, index=pd.Index(trials, name="trial"))
+    frame = pd.DataFrame(records, index=pd.Index(trials, name="trial"))
+    return frame if columns == "all" or frame.empty else _main(frame, SweepFiles(directory))
+
+
+def _main(frame: pd.DataFrame, files: SweepFiles) -> pd.DataFrame:
+    """What a trial is, its settings in few words, its scores and its cost."""
+    fingerprint, trials, _ = files.ledger()
+    settings = SweepSettings.read(files)
+    words = {name: settings_words(settings.of(one)) for name, one in trials.items() if one.kind not in SHARED}
+    compared = ComparedRows.of(files.launch().sweep, fingerprint["experiment"])
+    place = compared.named(next(iter(trials.values())).row)
+    task = build_task(task_settings(fingerprint["experiment"]))
+    tested = {f"{name.partition('/')[0]}/{metric.name}" for name in frame.columns for metric in task.reported}
+    objectives = [one.metric for one in settings.sweep.all_objectives()]
+    scores = [name for name in frame.columns if name in tested and not name.startswith(("valid/", "param/"))]
+    valid = [name for name in objectives if name in frame.columns and name != "cost/device_s"]
+    shown = frame.assign(settings=[words.get(name, "") for name in frame.index])
+    return shown[["kind", *place, "settings", "seed", "state", *valid, *scores, "device_s"]]
 
 
 def trial_records(directory: Path) -> list[dict[str, Any]]:
@@ -42,13 +66,18 @@ def trial_records(directory: Path) -> list[dict[str, Any]]:
     ]
 
 
+def _row_name(record: TrialRecord, compared: ComparedRows) -> str:
+    """Baselines and pre-trainings have rows of their own, whatever strategy trained them."""
+    return record.kind if record.kind in SHARED and not compared.variants else record.table_row
+
+
 def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: ComparedRows, units: Units) -> dict[str, Any]:
     reports = files.reports(record)
     last = reports[-1] if reports else None
     return {
         "trial": record.id,
         "kind": record.kind,
-        **compared.named(record.row),
+        **compared.named(_row_name(record, compared)),
         "state": str(record.state),
         "stop_reason": record.stop_reason,
         "seed": record.seed,

@@ -54,7 +54,8 @@ def trial_settings(
         other = experiment.get(key)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             found[key] = found.get(key, {}) | _differing(value, other, changed or {})
-    found["strategy"] = strategy
+    if row is None or config.get("strategy") != experiment.get("strategy"):
+        found["strategy"] = strategy
     return {key: value for key, value in found.items() if value not in (None, {})}
 
 

@@ -135,7 +135,6 @@ def _of_strategies(metrics: "Sequence[AnyMetric]") -> Iterator[Column]:
     yield Column("p_value", "p", "{:.4f}")
     yield Column("verdict", "verdict", is_word=True)
     yield from (*_CERTAINTY, *COSTS)
-    yield Column(f"{ranking.name}_per_device_hour", f"{ranking.label} per device-hour", "{:.1f}")
 
 
 def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> Iterator[Column]:

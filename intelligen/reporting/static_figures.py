@@ -124,9 +124,14 @@ def _draw_line(axes: "Axes", trace: Any) -> None:
         style["drawstyle"] = "steps-post" if trace.line.shape == "hv" else "steps-pre"
     nan = float("nan")
     axes.plot(list(trace.x or ()), [nan if value is None else value for value in trace.y or ()], **style)
-    if trace.error_x.array is not None:
-        reach = [list(trace.error_x.arrayminus), list(trace.error_x.array)]
-        axes.errorbar(list(trace.x), list(trace.y), xerr=reach, color=colour, capsize=3, linestyle="none")
+    across, upright = (
+        None if error.array is None else [list(error.arrayminus), list(error.array)]
+        for error in (trace.error_x, trace.error_y)
+    )
+    if across or upright:
+        axes.errorbar(
+            list(trace.x), list(trace.y), xerr=across, yerr=upright, color=colour, capsize=3, linestyle="none"
+        )
 
 
 def _draw_band(axes: "Axes", trace: Any) -> None:
@@ -157,10 +162,20 @@ def _draw_layout(axes: "Axes", layout: Any) -> None:
     axes.set_xlabel(layout.xaxis.title.text or "")
     axes.set_ylabel(layout.yaxis.title.text or "")
     for shape in layout.shapes:
+        if shape.type == "rect":
+            axes.axvspan(shape.x0, shape.x1, color=shape.fillcolor, alpha=shape.opacity, linewidth=0, zorder=0)
+            continue
         line = axes.axvline(shape.x0) if shape.x0 == shape.x1 else axes.axhline(shape.y0)
         line.set(color=shape.line.color, linewidth=1, linestyle=_DASHES[shape.line.dash or "solid"], zorder=0)
     for note in layout.annotations:
-        axes.annotate(note.text, (note.x, note.y), (5, 4), textcoords="offset points", fontsize=7)
+        if note.xref == "x domain":
+            at = note.x, float(axes.yaxis.convert_units(note.y))
+            frame = axes.get_yaxis_transform()
+            axes.annotate(note.text, at, (5, 4), xycoords=frame, textcoords="offset points", fontsize=7)
+        else:
+            axes.annotate(note.text, (note.x, note.y), (5, 4), textcoords="offset points", fontsize=7)
+    if layout.xaxis.type == "log":
+        axes.set_xscale("log")
     if layout.xaxis.tickvals is not None:
         axes.set_xticks(list(layout.xaxis.tickvals), list(layout.xaxis.ticktext), rotation=20, ha="right")
     elif layout.xaxis.tickformat == "d":

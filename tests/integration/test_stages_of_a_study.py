@@ -265,6 +265,6 @@ def test_table_status_and_data_frame_agree(story: Story) -> None:
     assert (now.state, now.ended, now.confirmed["complete"], now.confirmations) == (SweepState.COMPLETE, 4, 4, 4)
     counts = {one.strategy: (sum(one.trials.values()), one.confirmed["complete"]) for one in now.strategies}
     assert counts == {"baseline": (3, 0), "standard": (2, 2), "generative": (2, 2)}
-    frame = results("tiny", runs=story.project.directory / "runs")
+    frame = results("tiny", runs=story.project.directory / "runs", columns="all")
     assert dict(frame["kind"].value_counts()) == {"baseline": 3, "trial": 4, "confirm": 4}
     assert frame.loc["generative-s3", "confirms"] == trials["generative-s3"].confirms

@@ -241,13 +241,13 @@ def test_logs_can_be_cut_and_followed_to_the_end(call: Call) -> None:
 
 
 def test_results_are_a_row_per_trial(story: Story) -> None:
-    frame = intelligen.results("tiny", runs=story.project.directory / "runs")
+    frame = intelligen.results("tiny", runs=story.project.directory / "runs", columns="all")
     trials = story.project.trials()
     assert list(frame.index) == list(trials)
     assert list(frame["state"]) == ["complete"] * 3
     assert frame.loc["t0000", "test/bleu"] == trials["t0000"].scores["test/bleu"]
     best = frame.groupby("strategy")["valid/bleu"].max()
-    assert set(best.index) == {"standard", "generative"}
+    assert set(best.index) == {"baseline", "standard", "generative"}
     rate = "finetuning.optimizer.learning_rate"
     assert frame.loc["t0001", f"param/{rate}"] == trials["t0001"].params[rate]
     assert frame.loc["baseline-1":, "device_s"].gt(0).all()

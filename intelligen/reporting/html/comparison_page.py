@@ -14,6 +14,7 @@ from intelligen.reporting.html.figures import Figure, IntervalBar, intervals
 from intelligen.reporting.html.page import Heading, Section, render
 from intelligen.reporting.html.page_tables import Table, number, result_table, word
 from intelligen.reporting.html.plot_styles import Mark, marks
+from intelligen.reporting.html.score_figures import how_measured
 
 
 @dataclass(frozen=True)
@@ -155,4 +156,5 @@ def _scores(compared: Sequence[Compared], drawn: Mapping[str, Mark]) -> Figure:
         for row in one.primary
     ]
     title = " or ".join(dict.fromkeys(one.study.task.ranking.title for one in compared))
-    return Figure("scores", title, "Mean over the seeds with its 95 % interval.", intervals(title, spans))
+    how = how_measured([row.score for one in compared for row in one.primary])
+    return Figure("scores", title, how, intervals(title, spans))

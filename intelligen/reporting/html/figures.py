@@ -1,7 +1,8 @@
 """Plotly figures: axes, lines, points and intervals in the page's one style."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import plotly.graph_objects as go
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 from intelligen.reporting.html.plot_styles import Mark
 
 _HEIGHT, _SMALL_HEIGHT = 420, 300
+_BAR_HEIGHT, _TEXT_HEIGHT = 34, 18
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,25 @@ def add_line(
     name: str,
     text: Sequence[str] | None = None,
     opacity: float = 1.0,
+    reach: Sequence[tuple[float, float]] | None = None,
 ) -> None:
-    """A system's line; what is shown under the pointer begins with its name."""
+    """A system's line; what is shown under the pointer begins with its name.
+
+    Args:
+        figure: Where to.
+        mark: The system's.
+        points: x and y.
+        name: The system's.
+        text: Shown under the pointer.
+        opacity: Of the line.
+        reach: The lower and the upper end of a bar at each point.
+
+    """
+    values = [y for _, y in points]
     figure.add_scatter(
         x=[x for x, _ in points],
-        y=[y for _, y in points],
+        y=values,
+        error_y=None if reach is None else _bars(values, reach, mark),
         mode="lines+markers",
         name=name,
         text=text,
@@ -63,6 +79,31 @@ def add_line(
         line={"color": mark.colour, "dash": mark.dash, "width": 2},
         marker={"color": mark.colour, "symbol": mark.symbol, "size": 7},
     )
+
+
+def add_means(figure: go.Figure, mark: Mark, found: Mapping[Any, Sequence[float]], *, name: str) -> None:
+    """A system's line through the mean over its seeds at each place, with bars from their least to their most.
+
+    Where there is one seed everywhere there are no bars.
+    """
+    several = any(len(values) > 1 for values in found.values())
+    add_line(
+        figure,
+        mark,
+        [(place, fmean(values)) for place, values in found.items()],
+        name=name,
+        reach=[(min(values), max(values)) for values in found.values()] if several else None,
+    )
+
+
+def _bars(values: Sequence[float], reach: Sequence[tuple[float, float]], mark: Mark) -> dict[str, Any]:
+    """From the lower to the upper ends, in the mark's colour."""
+    return {
+        "array": [high - value for value, (_, high) in zip(values, reach, strict=True)],
+        "arrayminus": [value - low for value, (low, _) in zip(values, reach, strict=True)],
+        "color": mark.colour,
+        "thickness": 1.2,
+    }
 
 
 def add_band(figure: go.Figure, mark: Mark, points: Sequence[tuple[float, float, float]], *, name: str) -> None:
@@ -94,16 +135,25 @@ def add_points(
     name: str,
     text: Sequence[str] | None = None,
     hollow: bool = False,
+    reach: Sequence[tuple[float, float]] | None = None,
 ) -> None:
-    """A system's points, hollow ones for what does not count fully."""
+    """A system's points, hollow ones for what does not count fully; with bars as lines have them."""
+    values = [y for _, y in points]
     figure.add_scatter(
         x=[x for x, _ in points],
-        y=[y for _, y in points],
+        y=values,
+        error_y=None if reach is None else _bars(values, reach, mark),
         mode="markers",
         name=name,
         text=text,
-        marker={"color": mark.colour, "symbol": mark.symbol + ("-open" if hollow else ""), "size": 9},
+        marker=_marker(mark, 9, hollow=hollow),
     )
+
+
+def _marker(mark: Mark, size: int, *, hollow: bool) -> dict[str, Any]:
+    """A hollow one has a line thick enough to be seen."""
+    outline = {"line": {"width": 2}} if hollow else {}
+    return {"color": mark.colour, "symbol": mark.symbol + ("-open" if hollow else ""), "size": size, **outline}
 
 
 @dataclass(frozen=True)
@@ -117,22 +167,42 @@ class IntervalBar:
     high: float
     label: str
     """What is shown under the pointer beside the numbers."""
+    above: str = ""
+    """Written above the bar."""
+    hollow: bool = False
+    """Of what decides nothing."""
+
+
+def _write_above(figure: go.Figure, span: IntervalBar) -> None:
+    """At the left end of the bar's line, where a narrow page shows it too."""
+    figure.add_annotation(
+        x=0,
+        y=span.line,
+        xref="x domain",
+        text=span.above,
+        showarrow=False,
+        xanchor="left",
+        yshift=13,
+        font={"size": 12},
+    )
 
 
 def intervals(title: str, spans: Sequence[IntervalBar]) -> go.Figure:
     """Values with their intervals, one below the other."""
     figure = axes(x=title, y="")
     for span in spans:
-        reach = {"array": [span.high - span.value], "arrayminus": [span.value - span.low], "color": span.mark.colour}
         figure.add_scatter(
             x=[span.value],
             y=[span.line],
-            error_x=reach,
+            error_x=_bars([span.value], [(span.low, span.high)], span.mark),
             mode="markers",
-            marker={"color": span.mark.colour, "symbol": span.mark.symbol, "size": 11},
+            marker=_marker(span.mark, 11, hollow=span.hollow),
             text=[f"{span.value:.2f} [{span.low:.2f}, {span.high:.2f}]<br>{span.label}"],
             hovertemplate="%{text}<extra>%{y}</extra>",
         )
-    figure.update_layout(height=110 + 34 * len(spans))
+        if span.above:
+            _write_above(figure, span)
+    line_height = _BAR_HEIGHT + (_TEXT_HEIGHT if any(span.above for span in spans) else 0)
+    figure.update_layout(height=110 + line_height * len(spans))
     figure.update_yaxes(autorange="reversed", type="category")
     return figure

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from intelligen.analysis.study import BASELINE, SeedModel, StudyResults, System
-from intelligen.reporting.html.figures import Figure, add_band, add_line, axes, whole_steps
+from intelligen.reporting.html.figures import Figure, add_band, add_line, add_means, axes, whole_steps
 from intelligen.reporting.html.plot_styles import Mark
 
 Marks = Mapping[str, Mark]
@@ -37,8 +37,7 @@ def learning_curves(study: StudyResults, marks: Marks) -> Figure:
     return Figure(
         "learning",
         f"{study.metric} while training",
-        "Validation after each epoch, one line per seed. The dotted line is the common start: the baseline, mean"
-        " over its seeds.",
+        "Validation after each epoch, one line per model. The dotted line is the common start, the baseline.",
         figure,
     )
 
@@ -63,21 +62,15 @@ def epoch_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
 
 
 def exposure_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
-    """What exposure bias looks like on the validation set while a model trains, mean over its seeds."""
+    """What exposure bias looks like on the validation set while a model trains: means, with bars over the seeds."""
     for metric, (title, caption) in _EXPOSURE.items():
         figure = axes(x="epoch", y=title.lower(), small=True)
         for system in _finetuned(study):
-            points = _mean_by_epoch(system, metric)
-            if points:
-                add_line(figure, marks[system.name], points, name=study.label(system.name))
+            if found := _by_epoch(system, metric):
+                add_means(figure, marks[system.name], found, name=study.label(system.name))
         if figure.data:
             figure.update_xaxes(tickformat="d", dtick=whole_steps(max(max(line.x) for line in figure.data)))
             yield Figure(metric.replace("/", "-"), title, caption, figure)
-
-
-def _mean_by_epoch(system: System, metric: str) -> list[tuple[int, float]]:
-    """Over the seeds that came so far."""
-    return [(epoch, sum(values) / len(values)) for epoch, values in _by_epoch(system, metric).items()]
 
 
 def _by_epoch(system: System, metric: str) -> dict[int, list[float]]:

@@ -14,12 +14,15 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from intelligen.analysis.conclusion import Conclusion
+from intelligen.reporting.html.answer_pieces import steps_apart, text_pieces
 from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page_tables import Table
-from intelligen.reporting.html.plot_styles import DASHES, SYMBOLS, Mark
+from intelligen.reporting.html.plot_styles import DARK_COLOURS, DASHES, SYMBOLS, Mark
 from intelligen.reporting.html.sample_translations import TranslatedSample
 from intelligen.reporting.html.thinned_curves import thinned
 
+MOST_STACKED = 20
+"""Rows of a table that a phone shows as a list of cells; one of more rows scrolls there."""
 _PACKAGE = __name__.rpartition(".")[0]
 
 
@@ -31,7 +34,9 @@ class Section:
     title: str
     text: str = ""
     below: str = ""
-    """How to read the tables."""
+    """How to read the tables, in short."""
+    more: str = ""
+    """The same in full, folded."""
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     legend: bool = True
@@ -41,14 +46,14 @@ class Section:
     folded: bool = False
     """Only the first figure is open."""
     samples: Sequence[TranslatedSample] = ()
-    code: str = ""
-    """Lines of a file, to be copied."""
     notes: Sequence[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     """Long texts by their titles, folded."""
+    pasted: Mapping[str, str] = field(default_factory=dict)
+    """Lines to copy by their titles."""
 
     def __bool__(self) -> bool:
-        return any((self.text, self.tables, self.figures, self.samples, self.code, self.notes, self.texts))
+        return any((self.text, self.tables, self.figures, self.samples, self.notes, self.texts, self.pasted))
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def render(
     environment = Environment(
         loader=PackageLoader(_PACKAGE, "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters |= {"pieces": text_pieces, "steps_apart": steps_apart}
     return environment.get_template("report.html.j2").render(
         heading=heading,
         answers=answers,
@@ -83,6 +89,8 @@ def render(
         marks=marks,
         dashes=DASHES,
         symbols=SYMBOLS,
+        most_stacked=MOST_STACKED,
+        dark_colours=DARK_COLOURS,
         figures={one.key: _plain(one) for section in shown for one in section.figures},
         style=_own("report.css"),
         script=_own("report.js"),

@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from intelligen.analysis.beam_curve import beam_curve
-from intelligen.analysis.best_settings import settings_use, study_settings
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
+from intelligen.analysis.system_scores import Score
 from intelligen.config.schema.decoding import Beam, ByLength, Decoding
 from intelligen.config.schema.replicates import Replicate
 from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.beam_curve_parts import beam_curve_figure, beam_curve_table
+from intelligen.reporting.html.cost_figure import cost_figure
+from intelligen.reporting.html.difference_figures import forest_plot
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
+from intelligen.reporting.html.footnotes import full_footnote, short_footnote
 from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
 from intelligen.reporting.html.outputs_table import outputs_table
 from intelligen.reporting.html.page import Section
@@ -22,41 +25,35 @@ from intelligen.reporting.html.plot_styles import Mark
 from intelligen.reporting.html.sample_translations import SAMPLES, samples
 from intelligen.reporting.html.score_figures import exposure_by_position, score_figures
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
+from intelligen.reporting.html.settings_section import settings_section
 from intelligen.reporting.readable_columns import notes_below
 
 Marks = Mapping[str, Mark]
 
-_HOW_TO_READ = (
-    "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference to the control of"
-    " that row, over the seeds that both have. Its interval, p and verdict belong together: in at most 5 of 100 studies"
-    " is any verdict of all {rows} wrong. An equivalent row's interval is that of two one-sided tests. Only the first"
-    " table, of the test set and search of the answer, has verdicts. Effect size is Hedges' g: Δ over its standard"
-    " deviation between seeds. The seeds say which trials a"
-    " row comes from: all trials are listed below, with their runs in MLflow. Epoch time, memory and device-hours are"
-    " over all trials of a {row}, in search and confirmation, the stopped and the"
-    " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
-    " processes without one."
-)
-_HOW_SEARCHES = (
-    " Each row was searched several times: intervals, verdicts and effect sizes are over searches, with the seeds of"
-    " each averaged."
-)
-_HOW_VARIANTS = " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row."
-_HOW_TOKENS = (
-    " Perplexity is exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters ·"
-    " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from."
-)
-_HOW_BY_TIME = (
-    " Training FLOPs by time are training time × devices × device_flops (Vaswani et al. 2017), of these"
-    " trainings alone."
-)
-_HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
+_HOW_EXPOSED = "How a model does after its own words; docs/measures.md has the formulas."
 
 
 def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
     """All parts of a study's page below the answer."""
-    results = [_results(study, rows, marks), _best(study)]
-    return [*results, *_training(study, rows, marks), *_search(study, marks), *_material(study)]
+    return [
+        _differences(study, rows, marks),
+        _results(study, rows, marks),
+        settings_section(study),
+        *_training(study, rows, marks),
+        *_search(study, marks),
+        *_material(study),
+    ]
+
+
+def _differences(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
+    """The answer as a picture."""
+    figures = list(forest_plot(study, _by_own_search(study, rows), marks))
+    return Section("differences", "Differences", figures=figures, legend=False)
+
+
+def _by_own_search(study: StudyResults, rows: Sequence[ResultRow]) -> list[Score]:
+    """The scores of every test set by the experiment's own search."""
+    return [row.score for row in rows if row.score.setting[1] == study.primary[1]]
 
 
 def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
@@ -66,7 +63,7 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
             tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
-    figures = list(score_figures(study, [row.score for row in first], marks)) if first else []
+    figures = [*score_figures(study, _by_own_search(study, rows), marks), *cost_figure(study, first, marks)]
     if (curve := beam_curve(study, rows)) is not None:
         tables.append(beam_curve_table(study, curve))
         figures.append(beam_curve_figure(study, curve, marks))
@@ -75,36 +72,13 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
-        below=_how_to_read(study) if tables else "",
+        below=short_footnote(study, rows) if tables else "",
+        more=full_footnote(study, rows) if tables else "",
         tables=tables,
         notes=notes if tables else [],
         figures=figures,
+        small=True,
     )
-
-
-def _best(study: StudyResults) -> Section:
-    found = study_settings(study)
-    how = settings_use(study)
-    return Section(
-        "settings",
-        "Settings of the best trials",
-        text=f"{how[0].upper()}{how[1:]}." if found else "",
-        code="\n".join(line for one in found for line in one.lines()),
-    )
-
-
-def _how_to_read(study: StudyResults) -> str:
-    metric, *further = study.task.reported
-    source = f" is {metric.implementation}'s" if metric.implementation else ""
-    others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)
-    compared = study.compared
-    how = _HOW_TO_READ.format(score=f"{metric.label}{source}", rows=compared.words, row=compared.word)
-    how += _HOW_SEARCHES if study.units.are_searches else ""
-    if not compared.variants:
-        return how + others
-    by_token = _HOW_TOKENS if study.task.settings.predicts_tokens else ""
-    by_time = _HOW_BY_TIME if study.sweep.device_flops is not None else ""
-    return how + others + _HOW_VARIANTS + by_token + by_time
 
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
@@ -126,12 +100,18 @@ def _training(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> l
         Section(
             "exposure",
             "Exposure",
-            text=_HOW_EXPOSED if exposure else "",
+            text=_how_exposed(study) if exposure else "",
             tables=outputs_table(study, primary(study, rows), "Outputs, and other metrics: shown, not tested"),
             figures=exposure,
             small=True,
         ),
     ]
+
+
+def _how_exposed(study: StudyResults) -> str:
+    if any(len(system.members) > 1 for system in study.systems):
+        return f"{_HOW_EXPOSED} Means over the seeds, with bars from the least to the most of them."
+    return f"{_HOW_EXPOSED} One model each: a small difference may be noise."
 
 
 def _search(study: StudyResults, marks: Marks) -> list[Section]:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.result_rows import ResultRow, result_records
 from intelligen.analysis.study import SeedModel, StudyResults
+from intelligen.config.experiment_lines import settings_words
 from intelligen.evaluation import Interval
 from intelligen.evaluation.decision_procedure import Comparison
 from intelligen.reporting.html.shown_trials import shown_trials
@@ -20,7 +22,6 @@ from intelligen.reporting.readable_columns import (
 from intelligen.state.trial_records import TrialState
 from intelligen.tasks.base import AnyMetric
 
-PER_DEVICE_HOUR = "per device-hour"
 MOST_TRIALS = 1000
 """Of the table of trials: a row takes some 600 bytes of the page."""
 
@@ -81,14 +82,24 @@ def result_table(
         *("control", "Δ to it", "verdict", "effect size", "seeds"),
     ]
     if with_costs:
-        headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
+        headings += ["epoch time", "avg memory", "max memory", "device-hours"]
     cells = [_cells(row, further, with_costs=with_costs) for row in rows]
     if with_costs:
         published, records = published_columns(study.task.reported, compared), result_records(study, rows)
         headings += [column.heading for column in published]
         for own, record in zip(cells, records, strict=True):
             own += [_cell(column, record) for column in published]
-    return Table(caption, headings, cells)
+    return _known(Table(caption, headings, cells))
+
+
+def _known(table: Table) -> Table:
+    """Without the columns in which nothing is known of any row, as those of differences where nothing is confirmed."""
+    if not table.rows:
+        return table
+    shown = [place for place, column in enumerate(zip(*table.rows, strict=True)) if any(cell.value for cell in column)]
+    return replace(
+        table, headings=[table.headings[n] for n in shown], rows=[[row[n] for n in shown] for row in table.rows]
+    )
 
 
 def _variant_table(
@@ -117,7 +128,7 @@ def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) ->
         word(values["strategy"]),
         spread(row.score.mean, row.score.mean.value, row.score.metric.format),
         *(number(values[other.name], f"{{:{other.format}}}") for other in further),
-        word(values["control"] or UNKNOWN),
+        _name(values["control"]),
         _difference(row),
         _verdict(values["verdict"], values["p_value"]),
         number(values["effect_size"]),
@@ -130,15 +141,19 @@ def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) ->
             replace(number(values["memory_avg_mib"], "{:,.0f} MiB"), below=kind),
             replace(number(values["memory_peak_mib"], "{:,.0f} MiB"), below=kind),
             number(values["device_hours"], "{:.3g}"),
-            number(row.score_per_device_hour, "{:,.1f}"),
         ]
     return cells
 
 
 def _verdict(verdict: str | None, p_value: float | None) -> Cell:
     """What was found, above its p; why one is refused is said in the answer, above the table."""
-    cell = word(verdict or UNKNOWN)
+    cell = _name(verdict)
     return cell if p_value is None else replace(cell, below=f"p {p_value:.4f}")
+
+
+def _name(text: str | None) -> Cell:
+    """A cell of a word; a dash where it is not known."""
+    return word(text) if text else Cell(UNKNOWN, "", is_number=False)
 
 
 def _difference(row: ResultRow) -> Cell:
@@ -170,6 +185,7 @@ def trial_table(study: StudyResults) -> Table:
         study.compared.heading,
         "seed",
         "state",
+        "settings",
         study.metric,
         f"{metric.title} of {split}" + (f", {search}" if study.task.settings.writes_text else ""),
         "epochs",
@@ -180,6 +196,7 @@ def trial_table(study: StudyResults) -> Table:
         "directory",
     ]
     shown, count = table_trials(study), len(study.members)
+    settings = SweepSettings(study.sweep, study.fingerprint["experiment"])
     counted = f"{count} trials" if len(shown) == count else f"{len(shown):,} of {count:,} trials"
     rows = [
         [
@@ -188,6 +205,7 @@ def trial_table(study: StudyResults) -> Table:
             word(study.label(member.record.row)),
             number(member.record.seed, "{}"),
             word(member.record.state),
+            long(settings_words(settings.of(member.record)) if member.record.kind == "trial" else ""),
             number(member.value(study.metric), study.form(study.metric)),
             number(_tested(study, member), f"{{:{metric.format}}}"),
             number(len(member.reports), "{}"),

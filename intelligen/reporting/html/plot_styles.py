@@ -9,6 +9,16 @@ from intelligen.analysis.study import BASELINE
 # Okabe & Ito 2008, without black and yellow, which vanish on a dark or a light page. The lists have lengths without a
 # common factor, so that thirty systems differ in two of the three.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+GREY = "#888888"
+"""Of the baseline, and of lines that are no system's."""
+DARK_COLOURS = {
+    "#0072B2": "#4C9BFF",
+    "#009E73": "#2BC594",
+    "#CC79A7": "#DE8FBD",
+    "#D55E00": "#F0803C",
+    GREY: "#A9B0B7",
+}
+"""Colour → a lighter one for a dark page, on which even the line of a hollow marker is to be seen; others stay."""
 DASHES = {"solid": "none", "dash": "9 9", "dot": "3 3", "dashdot": "9 3 3 3", "longdash": "15 5"}
 """Plotly's name → SVG's `stroke-dasharray`, for the legend."""
 SYMBOLS = {
@@ -33,9 +43,14 @@ class Mark:
     dash: str
     symbol: str
 
+    @property
+    def dark_colour(self) -> str:
+        """On a dark page."""
+        return DARK_COLOURS.get(self.colour, self.colour)
+
 
 def marks(strategies: Sequence[str]) -> dict[str, Mark]:
     """A mark for the baseline, and for each strategy by its place."""
     styles = zip(cycle(_COLOURS), cycle(DASHES), cycle(_STRATEGY_SYMBOLS), strict=False)
     own = {name: Mark(*style) for name, style in zip(strategies, styles, strict=False)}
-    return {BASELINE: Mark("#888888", "dot", "cross"), **own}
+    return {BASELINE: Mark(GREY, "dot", "cross"), **own}

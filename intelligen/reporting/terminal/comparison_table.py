@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.comparison_page import page_comparison_table as page_table
-from intelligen.reporting.html.page_tables import PER_DEVICE_HOUR
 from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 
 _ALWAYS = 3
 """Sweep, row and score."""
 _COSTS = ("epoch time", "device-hours")
 # All columns of the page would not fit.
-_LEFT_OUT = ("effect size", "avg memory", "max memory", PER_DEVICE_HOUR)
+_LEFT_OUT = ("effect size", "avg memory", "max memory")
 
 
 def comparison_table(compared: Sequence[Compared]) -> FittingTable:

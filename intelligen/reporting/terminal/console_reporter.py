@@ -40,7 +40,9 @@ class ConsoleReporter:
         """Show the progress of a preparation on standard error."""
         return counting()
 
-    def following(self, directory: Path, *, objective: str, metrics: "Sequence[AnyMetric]") -> LiveProgress:
+    def following(
+        self, directory: Path, *, objective: str, metrics: "Sequence[AnyMetric]"
+    ) -> AbstractContextManager[object]:
         """Show meanwhile how a sweep's trials get on: a live table on a terminal, plain lines in a pipe."""
         return LiveProgress(directory, objective=objective, metrics=metrics, console=self._console)
 

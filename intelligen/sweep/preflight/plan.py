@@ -22,6 +22,7 @@ from intelligen.sweep.cluster.capacity import Capacity
 from intelligen.sweep.cluster.device_choice import devices_line, on_devices
 from intelligen.sweep.cluster.find_cluster import Cluster
 from intelligen.sweep.preflight.memory_check import MemoryCheck
+from intelligen.sweep.preflight.plan_html import plan_html
 from intelligen.sweep.preflight.planned_power import power_lines
 from intelligen.sweep.preflight.resource_survey import capacity_at
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
@@ -90,6 +91,10 @@ class Plan:
         settings = {"sweep": self.sweep.model_dump(mode="json"), "experiment": self.experiment.model_dump(mode="json")}
         document: dict[str, Any] = redact({"format": 1, **settings, **plain})
         return document
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        return plan_html(self.document())
 
 
 def make_plan(

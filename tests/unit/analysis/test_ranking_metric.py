@@ -17,6 +17,7 @@ from intelligen.config.schema.tasks import Translation
 from intelligen.evaluation import interval
 from intelligen.evaluation.sacrebleu_metrics import ChrF
 from intelligen.reporting.html.comparison_page import Compared, incomparable, page_comparison_table
+from intelligen.reporting.html.difference_figures import forest_plot
 from intelligen.reporting.html.plot_styles import marks
 from intelligen.reporting.html.score_figures import score_figures
 from intelligen.reporting.html.write_report import read_compared, study_page
@@ -75,7 +76,8 @@ def test_its_numbers_interval_and_signature_are_the_metrics_own(store: Path) -> 
 def test_the_page_shows_it_and_the_further_score(store: Path) -> None:
     page = study_page(compared(store, "chrf"))
     assert "chrF [95 %]" in page
-    assert "chrF is sacreBLEU&#39;s, the mean over seeds" in page
+    assert "chrF is the mean over seeds" in page
+    assert "chrF is sacreBLEU&#39;s." in page
     assert "BLEU is the mean over seeds too, and ranks nothing." in page
     assert "BLEU [95 %]" not in page
     assert "Outputs, and other metrics: shown, not tested" in page
@@ -83,8 +85,10 @@ def test_the_page_shows_it_and_the_further_score(store: Path) -> None:
     assert "fixed for all models" in page
     found = compared(store, "chrf")
     drawn = marks([system.name for system in found.study.systems if system.name != BASELINE])
-    figures = score_figures(found.study, [row.score for row in found.primary], drawn)
-    assert [figure.title for figure in figures] == ["chrF", "Δ chrF to its control", "BLEU by length of the reference"]
+    scores = [row.score for row in found.primary]
+    figures = [*forest_plot(found.study, scores, drawn), *score_figures(found.study, scores, drawn)]
+    titles = ["Δ chrF to its own control", "chrF, test", "BLEU by length of the reference, test"]
+    assert [figure.title for figure in figures] == titles
 
 
 def test_the_exports_have_its_columns(store: Path, tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_the_exports_have_its_columns(store: Path, tmp_path: Path) -> None:
     assert {"chrf", "chrf_low", "chrf_high", "bleu", "chrf_per_device_hour"} <= rows[0].keys()
     heading = files["markdown"].read_text().splitlines()[0]
     assert heading.startswith("| strategy | test set | search | chrF | BLEU | its control | difference to it |")
-    assert heading.endswith("| chrF per device-hour |")
+    assert heading.endswith("| device-hours |")
     assert "& chrF & BLEU & its control & difference to it &" in files["latex"].read_text()
     document = CliRunner().invoke(commands, ["export", "chrf", "--json", "--runs", str(store)]).output
     assert json.loads(document)["metric"] == "chrf"

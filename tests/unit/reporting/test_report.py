@@ -54,7 +54,7 @@ def test_scores_are_those_of_the_stored_hypotheses(files: SmallStudy, page: str,
             scores.append(bleu.corpus_score(hypotheses, [files.references]).score)
         cells = rows(page, table)[system]
         assert cells[0].startswith(f"{sum(scores) / 3:.2f} [")
-        assert cells[5] == "2, 3, 4"
+        assert cells[5 if table == 0 else -1] == "2, 3, 4"
 
 
 def test_costs_are_over_all_trials_of_a_strategy(page: str) -> None:
@@ -66,7 +66,7 @@ def test_costs_are_over_all_trials_of_a_strategy(page: str) -> None:
 def test_what_a_model_says_cannot_act(page: str) -> None:
     assert "<script>alert" not in page
     assert "alert" in page
-    assert page.count("</script>") == 3
+    assert page.count("</script>") == 4
 
 
 def test_every_trial_is_named_with_where_its_files_and_its_run_are(files: SmallStudy, page: str) -> None:

@@ -87,7 +87,7 @@ def test_export_writes_what_is_named_and_all_forms_agree(runs: Path, tmp_path: P
 def test_export_of_trials_has_each_with_its_parameters_and_scores(runs: Path, tmp_path: Path) -> None:
     call(runs, "export", "small", "--trials", str(tmp_path / "trials.csv"))
     read = list(csv.DictReader(io.StringIO((tmp_path / "trials.csv").read_text())))
-    frame = results("small", runs=runs)
+    frame = results("small", runs=runs, columns="all")
     assert [row["trial"] for row in read] == list(frame.index)
     assert list(read[0]) == ["trial", *frame.columns]
     for name in ("valid/bleu", "test/bleu", "param/finetuning.optimizer.learning_rate"):

@@ -116,17 +116,35 @@ def test_a_desktop_shows_the_results_with_all_their_columns(wide: Opened) -> Non
     assert wide.page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
 
 
+def test_a_command_is_copied_by_its_button(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report, width=1280)
+    button = opened.page.locator("#answer .copy").first
+    button.click()
+    assert opened.page.evaluate("getSelection().toString()").startswith("intelligen run ")
+    assert button.text_content() in ("Copied", "Selected")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, report: Path, scheme: str) -> None:
     opened = Opened(browser, report, width=400, scheme=scheme)
     width = opened.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
     assert max(width) <= 400
     assert opened.errors == []
+    # The table of results is a list there; what is longer says that it scrolls.
+    verdict = opened.page.locator("#results td[data-label=verdict]").last.bounding_box()
+    assert verdict is not None
+    assert verdict["x"] + verdict["width"] <= 400
+    assert opened.page.locator("#trials .hint").count() == 1
+    assert opened.page.locator("#results .hint").count() == 0
 
 
 def test_dark_mode_darkens_the_page_and_the_figures_words(browser: Any, report: Path) -> None:
     light, dark = (Opened(browser, report, width=1280, scheme=scheme) for scheme in ("light", "dark"))
     ground = "getComputedStyle(document.body).backgroundColor"
     ink = "getComputedStyle(document.querySelector('.plot text')).fill"
-    for what in (ground, ink):
+    mark = "getComputedStyle(document.querySelector('.legend svg')).color"
+    for what in (ground, ink, mark):
         assert light.page.evaluate(what) != dark.page.evaluate(what)
+    line = "[data-figure=learning] .lines path"
+    strokes = [one.page.locator(line).first.evaluate("line => line.style.stroke") for one in (light, dark)]
+    assert strokes == ["rgb(0, 114, 178)", "rgb(76, 155, 255)"]

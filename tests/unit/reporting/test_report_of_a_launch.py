@@ -86,7 +86,7 @@ def test_the_verdict_and_its_interval_are_wherever_results_are(tmp_path: Path) -
     assert run.data.tags["answer"].split(" Next: ")[0] in output
     assert f"**Answer:** {run.data.tags['answer']}" in run.data.tags["mlflow.note.content"]
 
-    frame = results("small", runs=files.store)
+    frame = results("small", runs=files.store, columns="all")
     judged = {"intelligen-s2", "intelligen-s3", "intelligen-s4"}
     assert set(frame.index[frame["verdict"].notna()]) == judged
     assert frame.loc["intelligen-s2", "delta_low"] == row["delta_low"]

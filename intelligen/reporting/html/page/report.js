@@ -1,6 +1,7 @@
 "use strict";
 // Nothing is fetched: figures and Plotly itself lie in the page.
 const figures = JSON.parse(document.getElementById("figures").textContent);
+const darkColours = JSON.parse(document.getElementById("dark-colours").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 function colour(name) {
@@ -22,11 +23,22 @@ function themed(layout) {
   return changes;
 }
 
+// On a dark page each system has a lighter colour of its own.
+function traces(place) {
+  let text = JSON.stringify(figures[place.dataset.figure].data);
+  if (dark.matches) for (const [light, lighter] of Object.entries(darkColours)) text = text.replaceAll(`"${light}"`, `"${lighter}"`);
+  return JSON.parse(text);
+}
+
 async function draw(place) {
   if (place.dataset.drawn || place.closest("details:not([open])")) return;
   place.dataset.drawn = "true";
-  const { data, layout } = figures[place.dataset.figure];
-  await Plotly.newPlot(place, data, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+  await show(place);
+}
+
+async function show(place) {
+  const layout = structuredClone(figures[place.dataset.figure].layout);
+  await Plotly.react(place, traces(place), layout, { responsive: true, displaylogo: false, displayModeBar: false });
   await Plotly.relayout(place, themed(layout));
 }
 
@@ -46,7 +58,7 @@ async function drawAll() {
     folded.addEventListener("toggle", () => folded.querySelectorAll("[data-figure]").forEach(draw));
   }
   dark.addEventListener("change", () => {
-    for (const place of places.filter((one) => one.dataset.drawn)) Plotly.relayout(place, themed(figures[place.dataset.figure].layout));
+    for (const place of places.filter((one) => one.dataset.drawn)) show(place);
   });
   document.documentElement.dataset.ready = "true";
 }
@@ -74,5 +86,32 @@ function sort(button) {
   body.append(...known, ...rows.filter((row) => value(row) === ""));
 }
 
+async function copy(button) {
+  const text = button.parentElement.firstElementChild;
+  getSelection().selectAllChildren(text);
+  // A page that was opened as a file may not write to the clipboard in every browser; the text is selected anyway.
+  const written = document.execCommand("copy");
+  button.textContent = written ? "Copied" : "Selected";
+}
+
+// A table that is wider than its place says so.
+function hint(place) {
+  const known = place.nextElementSibling?.classList.contains("hint") ? place.nextElementSibling : null;
+  if (place.scrollWidth <= place.clientWidth) known?.remove();
+  else if (!known) {
+    const line = document.createElement("p");
+    line.className = "hint";
+    line.textContent = "This table is wider than the page: scroll it sideways →";
+    place.after(line);
+  }
+}
+
+function hintAll() {
+  for (const place of document.querySelectorAll(".wide")) hint(place);
+}
+
+hintAll();
+addEventListener("resize", hintAll);
+for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button));
 for (const button of document.querySelectorAll("thead button")) button.addEventListener("click", () => sort(button));
 drawAll();

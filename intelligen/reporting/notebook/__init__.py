@@ -1,0 +1,1 @@
+"""Notebooks: a sweep's progress and results as HTML in the cell that runs it."""
