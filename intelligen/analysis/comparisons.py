@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Final
 
+from intelligen.analysis.decoded import Setting
 from intelligen.analysis.sequential_looks import (
     Measured,
     Models,
@@ -15,7 +16,7 @@ from intelligen.analysis.sequential_looks import (
     pairs_together,
     sequential_plan,
 )
-from intelligen.analysis.study import Setting, StudyResults, System
+from intelligen.analysis.study import StudyResults, System
 from intelligen.evaluation.decision_procedure import LEAST_UNITS, Comparison, Verdict, decide
 from intelligen.evaluation.sequential_procedure import End, Looked, SequentialPlan
 from intelligen.evaluation.significance import Difference, paired_difference

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from intelligen.analysis.answer_sentences import AnswerSentences
 from intelligen.analysis.comparisons import asked_rows, planned_seeds
 from intelligen.analysis.costs import StrategyCost
+from intelligen.analysis.decoded import scored_as
 from intelligen.analysis.memory_notes import memory_notes
 from intelligen.analysis.next_step import NextStep, Step
 from intelligen.analysis.power_words import power_after
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.sequential_looks import sequential_plan
-from intelligen.analysis.study import StudyResults, scored_as
+from intelligen.analysis.study import StudyResults
 from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.system_scores import Score
 from intelligen.analysis.variant_results import variant_results

@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Final
 
 from intelligen.analysis.comparisons import HeldAgainst
+from intelligen.analysis.decoded import Decoded
 from intelligen.analysis.sequential_looks import Models
-from intelligen.analysis.study import Decoded
 from intelligen.config.metric_direction import merit
 from intelligen.evaluation.learned_metric import LEARNED, LEARNED_SIGNATURE
 from intelligen.tasks import AnyTask

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from intelligen.analysis.study import Decoded, StudyResults
+from intelligen.analysis.decoded import Decoded
+from intelligen.analysis.study import StudyResults
 from intelligen.config.schema.declarations import STANDARD
 from intelligen.config.schema.stages_after_search import SeedRange
 from intelligen.config.schema.sweep import Sweep

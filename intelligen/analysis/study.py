@@ -8,16 +8,15 @@ from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.compared_units import Units
+from intelligen.analysis.decoded import Decoded, Setting, read_decoded
 from intelligen.analysis.row_measures import parameters_of
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import best
-from intelligen.config.schema.decoding import DecodingSearch
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import task_settings
 from intelligen.data.data_manifest import Manifest
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import StorageError
-from intelligen.evaluation import Interval
 from intelligen.state import layout
 from intelligen.state.history import Report
 from intelligen.state.mlflow_run_ids import RunIds, read_run_ids
@@ -26,32 +25,10 @@ from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord
 from intelligen.state.trial_result import Result
 from intelligen.tasks import AnyTask, build_task
-from intelligen.training.scores_file import SCORES, read_scores, score_files, scored_split
+from intelligen.training.scores_file import SCORES
 
 BASELINE = "baseline"
 """What strategies are fine-tuned from: it stands in their table, and is compared with nothing."""
-
-Setting = tuple[str, str]
-"""A test set and the search that decoded it, by their names."""
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A test set as one model translates it by one search."""
-
-    hypotheses: tuple[str, ...]
-    """In the test set's order."""
-    intervals: Mapping[str, Interval]
-    """Metric → its score with the 95 % interval over rows."""
-    metrics: Mapping[str, float]
-    """`bleu`, `prefix_switch_gap`, `bleu_by_length/11-20`, …"""
-    signatures: Mapping[str, str]
-    search: DecodingSearch | None
-    """None where the models write no text."""
-
-    def score(self, name: str) -> float:
-        """A score; the first revisions kept no interval of most."""
-        return self.intervals[name].value if name in self.intervals else self.metrics[name]
 
 
 @dataclass(frozen=True)
@@ -233,7 +210,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
             record,
             tuple(files.reports(record)),
             files.result(record),
-            _read_decoded(directory, record, own_search, task.ranking.name),
+            read_decoded(directory, record, own_search, task.ranking.name),
         )
         for record in trials.values()
     )
@@ -271,27 +248,6 @@ def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str,
 def _own_search(fingerprint: Mapping[str, Any], task: AnyTask) -> str:
     """The name of the experiment's own test search; empty where models write no text that could be searched for."""
     return str(fingerprint["experiment"]["decoding"]["test"]["name"]) if task.settings.writes_text else ""
-
-
-def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking: str) -> dict[Setting, Decoded]:
-    """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
-    found = {}
-    for path in score_files(record.within(directory)) if record.scores else ():
-        split = scored_split(path)
-        search = path.stem.removeprefix(f"{split}-") if own_search else ""
-        if scored_as((split, search), own_search, ranking) in record.scores:
-            scores = read_scores(path)
-            metrics = {name.partition("/")[2]: value for name, value in scores.metrics.items()}
-            found[split, search] = Decoded(
-                scores.hypotheses, scores.intervals, metrics, scores.signatures, scores.search
-            )
-    return found
-
-
-def scored_as(setting: Setting, own_search: str, score: str) -> str:
-    """Name in the ledger of a test set's score by a search: `test/bleu` where it is the experiment's own search."""
-    split, search = setting
-    return f"{split}/{score}" if search == own_search else f"{split}-{search}/{score}"
 
 
 def _require_whole(study: StudyResults) -> None:

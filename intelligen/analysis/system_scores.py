@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from intelligen.analysis.comparisons import HeldAgainst, comparisons
+from intelligen.analysis.decoded import Decoded, Setting
 from intelligen.analysis.other_metrics import OtherDifference, other_differences, shown_beside
 from intelligen.analysis.sequential_looks import Models
-from intelligen.analysis.study import Decoded, Setting, StudyResults, System
+from intelligen.analysis.study import StudyResults, System
 from intelligen.config.metric_direction import merit
 from intelligen.evaluation import Interval
 from intelligen.evaluation.decision_procedure import Comparison

@@ -9,7 +9,7 @@ from typing import Any
 from intelligen.config.base import Settings, recorded
 from intelligen.config.document import flatten
 from intelligen.config.files.overrides import parse_override
-from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
+from intelligen.config.files.several_values import INTO_EXPERIMENT
 from intelligen.config.schema.experiment import stored_trial
 from intelligen.errors import ConfigError, UnavailableError
 

@@ -169,7 +169,7 @@ def _draw_layout(axes: "Axes", layout: Any) -> None:
         line.set(color=shape.line.color, linewidth=1, linestyle=_DASHES[shape.line.dash or "solid"], zorder=0)
     for note in layout.annotations:
         if note.xref == "x domain":
-            at = note.x, float(axes.yaxis.convert_units(note.y))
+            at = note.x, float(axes.yaxis.convert_units(note.y))  # type: ignore[no-untyped-call]
             frame = axes.get_yaxis_transform()
             axes.annotate(note.text, at, (5, 4), xycoords=frame, textcoords="offset points", fontsize=7)
         else:

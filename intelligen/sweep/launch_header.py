@@ -47,7 +47,8 @@ def _stages(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
 def _search(sweep: Sweep, epochs: int) -> str:
     total, names = sweep.total_trials(), sweep.row_ids()
     each = {sweep.trials_of(name) for name in names}
-    at_once = f", {sweep.resources.concurrent_trials} at once" if sweep.resources.concurrent_trials > 1 else ""
+    most = sweep.resources.concurrent_trials
+    at_once = "" if most == 1 else f", {'as many as fit' if most == 'auto' else most} at once"
     budget = ", ".join(f"{name} {value:g}" for name, value in sweep.budget.model_dump(exclude_none=True).items())
     count = f"trials until {budget} is spent" if total is None else _counted(total, "trial")
     whose = f" ({each.pop()} of each {sweep.row_parameter}: {', '.join(names)})" if len(each) == 1 and names else ""

@@ -9,8 +9,9 @@ from typing import Any
 
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.replicates import Replicate
+from intelligen.config.schema.resources import Resources
 from intelligen.config.schema.schedulers import Pbt
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.sweep import Sweep
 from intelligen.state.failure_file import forget_failure
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import Kind, ParameterValue, TrialRecord

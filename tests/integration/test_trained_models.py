@@ -20,8 +20,8 @@ from intelligen.analysis.study import read_study
 from intelligen.cli.main import commands, guarded
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.learned_metric import LearnedMetric
+from intelligen.config.schema.resources import Resources
 from intelligen.config.schema.stages_after_search import BeamSize, Scoring
-from intelligen.config.schema.sweep import Resources
 from intelligen.errors import StorageError
 from intelligen.models.pretrained.regression import load_regression
 from intelligen.state.checksummed_json import seal, unseal

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
-from intelligen.analysis.study import Setting, StudyResults
+from intelligen.analysis.decoded import Setting
+from intelligen.analysis.study import StudyResults
 
 SAMPLES = 6
 _WORDS = re.compile(r"\w+|[^\w\s]", re.UNICODE)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from operator import sub
 
-from intelligen.analysis.study import Setting, StudyResults
+from intelligen.analysis.decoded import Setting
+from intelligen.analysis.study import StudyResults
 from intelligen.analysis.system_scores import Score
 from intelligen.evaluation.corpus_scores import LENGTHS
 from intelligen.evaluation.exposure_bias import POSITIONS, PREFIXES

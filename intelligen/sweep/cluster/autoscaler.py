@@ -11,7 +11,7 @@ import yaml
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from intelligen.analysis.trial_outcome import last_line
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.capacity import Capacity, Node
 from intelligen.sweep.cluster.host_query import LONGEST_ANSWER_S

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 
 NAMED = 4

@@ -4,7 +4,7 @@ import time
 
 import ray
 
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.errors import NodeLostError
 from intelligen.sweep.cluster.autoscaler import capacity_now, cluster_capacity
 from intelligen.sweep.cluster.cluster_monitor import require_cluster

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.capacity import Capacity
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ray.tune.schedulers import TrialScheduler
 
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.execution.idle_scoring import Untested
 from intelligen.sweep.execution.retries import Attempts

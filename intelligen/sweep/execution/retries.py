@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ray.exceptions import RayError
 
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError, ShrunkError
 from intelligen.state.failure_file import read_failure, write_failure
 from intelligen.state.memory_peak import read_peak

@@ -8,7 +8,7 @@ from ray import tune
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 from ray.tune.schedulers import TrialScheduler
 
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.state import layout
 from intelligen.sweep.cluster.capacity_monitor import CapacityMonitor
 from intelligen.sweep.execution.failure_causes import fault_of

@@ -11,7 +11,7 @@ import psutil
 import ray
 
 from intelligen.analysis.trial_outcome import last_line
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.state.failure_file import write_failure
 from intelligen.state.heartbeat import WorkerProcess, last_heartbeat, read_worker
 from intelligen.state.trial_records import SHARED, TrialRecord, TrialState

@@ -19,8 +19,8 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import stored_trial
+from intelligen.config.schema.resources import Resources
 from intelligen.config.schema.stages_after_search import Scoring, scored_as
-from intelligen.config.schema.sweep import Resources
 from intelligen.state.failure_file import read_failure, write_failure
 from intelligen.state.heartbeat import heartbeat
 from intelligen.state.history import HISTORY_FILE, Report, read_history
@@ -287,15 +287,14 @@ def _score_tests(directory: str, store: str, resources_json: str, scoring_json: 
     torch.set_num_threads(resources.cpus_per_worker)
     device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
-    trial = read_trial(Path(directory))
-    decoding, scores = trial.decoding, dict[str, float]()
+    trial, scores = read_trial(Path(directory)), dict[str, float]()
     learned = None
     if scoring.learned_metric is not None:
         from intelligen.models.pretrained.regression import load_regression  # heavy, and most sweeps have none
 
         learned = load_regression(scoring.learned_metric, device)
     for split in set(trained.prepared.splits) - {"train", "valid"}:
-        for search in scoring.of(decoding) if trial.task.writes_text else (None,):
+        for search in scoring.of(trial.decoding) if trial.task.writes_text else (None,):
             scored = trained.score(split, search=search, learned=learned)
-            scores.update(scored.metrics(scored_as(split, search, decoding)))
+            scores.update(scored.metrics(scored_as(split, search, trial.decoding)))
     return scores

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Sequence
 
 from intelligen.config.schema.experiment import Trial
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.training import Training
 from intelligen.errors import MemoryShortageError
 from intelligen.state.process_memory import shared_available_bytes

@@ -11,7 +11,8 @@ import torch
 from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import InitialWeights
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import MemoryShortageError
 from intelligen.state import layout
 from intelligen.state.trial_result import read_result

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.sweep import Sweep
 from intelligen.state import layout
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.launch_file import read_launch, write_launch

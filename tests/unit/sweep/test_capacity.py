@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from searches import sweep
 
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.autoscaler import addable_nodes, config_of
 from intelligen.sweep.cluster.capacity import Capacity, Node

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from searches import sweep
 
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.state.ledger import Ledger, recorded_devices
 from intelligen.sweep.cluster.capacity import Capacity, Node

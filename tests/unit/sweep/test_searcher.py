@@ -7,8 +7,8 @@ import pytest
 from searches import EPOCHS, SPACE, Search, sweep
 
 from intelligen.analysis.trial_outcome import Outcome
+from intelligen.config.schema.resources import Resources
 from intelligen.config.schema.space_forms import Choice, Const, Int, LogUniform, Uniform
-from intelligen.config.schema.sweep import Resources
 from intelligen.errors import StorageError
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.cluster.capacity_monitor import CapacityMonitor

@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.resources import Resources
 from intelligen.state.failure_file import write_failure
 from intelligen.sweep.execution.workers import WorkerConfig, _return_free_memory, run_trial
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import tiny_trial
 
+from intelligen.config.schema.resources import Resources
 from intelligen.config.schema.stages_after_search import Scoring
-from intelligen.config.schema.sweep import Resources
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
 
