@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MOST_PROBLEMS = 10
+MOST_PROBLEMS = 100
 
 
 class IntelligenError(Exception):

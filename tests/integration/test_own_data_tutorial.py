@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,10 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from intelligen.config.load import load_sweep
+from intelligen.cli.main import commands, guarded
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import FilesCorpus, HubCorpus
 from intelligen.data.corpora import open_corpus
-from intelligen.sweep.preflight.sweep_warnings import sweep_warnings
 
 PAGE = (REPOSITORY / "docs" / "own-data.md").read_text(encoding="utf-8")
 SAVED = dict(re.findall(r"```\w+\n# ([\w.]+)\n(.*?)```", PAGE, re.DOTALL))
@@ -27,52 +27,43 @@ TRAINING = next(number for number, line in enumerate(TYPED) if line.startswith("
 FORMS = re.findall(r"`train: (\{.*?\})` \|$", PAGE, re.MULTILINE)
 
 
-def typed(line: str, folder: Path, timeout: int) -> subprocess.CompletedProcess[str]:
-    """What a line prints, in a shell of its own."""
-    line = line.replace("python ", f"{sys.executable} ").replace("intelligen ", f"{sys.executable} -m intelligen ")
-    return subprocess.run(
-        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
-    )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader has saved the page's files, and typed what comes before the training."""
-    place = tmp_path_factory.mktemp("own data")
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, in which a reader has saved the page's files."""
     for name in ("invent.py", "experiment.yaml", "sweep.yaml"):
-        (place / name).write_text(SAVED[name], encoding="utf-8")
-    return place
+        (tmp_path / name).write_text(SAVED[name], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-@pytest.fixture(scope="module")
-def printed(folder: Path) -> dict[str, str]:
-    """Command → what it prints, of those before the training."""
-    found = {}
-    for line in TYPED[:TRAINING]:
-        done = typed(line.replace("plan ", "plan --no-calibrate "), folder, 600)
-        assert done.returncode == 0, (line, done.stderr)
-        found[line] = done.stdout
-    return found
-
-
-def test_what_comes_before_the_training_works_as_it_is_typed(printed: dict[str, str]) -> None:
-    assert [line.split()[1] for line in printed] == ["invent.py", "prepare", "validate", "plan"]
-    prepared, validated = printed["intelligen prepare experiment.yaml"], list(printed.values())[2]
-    assert "train: 3,300 of 3,300 rows kept" in prepared
-    assert "50 of 50 sampled trials resolve" in validated
-    assert "warning " not in printed["intelligen plan sweep.yaml"]
+def test_what_comes_before_the_training_works_as_it_is_typed(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    printed = {}
+    for program, *words in map(shlex.split, TYPED[:TRAINING]):
+        if program == "python":
+            subprocess.run([sys.executable, *words], cwd=folder, check=True, timeout=600)
+            continue
+        untimed = ["--no-calibrate"] if words[0] == "plan" else []
+        code = guarded(lambda given=[*words, *untimed]: commands.main(given, standalone_mode=False))
+        out, err = capfd.readouterr()
+        assert code == 0, err
+        printed[words[0]] = out
+    assert list(printed) == ["prepare", "validate", "plan"]
+    assert "train: 3,300 of 3,300 rows kept" in printed["prepare"]
+    assert "50 of 50 sampled trials resolve" in printed["validate"]
+    assert "warning " not in printed["plan"]
 
 
 @pytest.mark.extended
 @pytest.mark.slow
-def test_the_sweep_the_answer_and_the_model_work_as_they_are_typed(folder: Path, printed: dict[str, str]) -> None:
-    del printed  # the table is there
+def test_all_of_it_works_as_it_is_typed(folder: Path) -> None:
     said = {}
-    for line in TYPED[TRAINING:]:
-        done = typed(line, folder, 1500)
+    for line in TYPED:
+        typed = line.replace("python ", f"{sys.executable} ").replace("intelligen ", f"{sys.executable} -m intelligen ")
+        command = ["bash", "-c", typed]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500, check=False)
         assert done.returncode == 0, (line, done.stderr)
         said[line.rpartition("intelligen ")[2].split()[0]] = done.stdout
-    assert list(said) == ["run", "report", "extend", "inference", "test"]
+    assert list(said)[-5:] == ["run", "report", "extend", "inference", "test"]
     assert "generative_position_matched" in said["run"]
     assert len(said["inference"].splitlines()) == 1
     assert "again" in said["test"]
@@ -113,7 +104,3 @@ def test_a_saved_data_set_is_read_as_the_page_writes_it(tmp_path: Path, whole: b
     settings = yaml.safe_load(SAVED["corpus"]) | {"dataset": str(tmp_path / "saved")}
     corpus = open_corpus(HubCorpus.model_validate(settings), SOURCE_AND_TARGET)
     assert [sum(1 for _ in corpus.rows(split)) for split in ("train", "valid", "test")] == [100, 100, 200]
-
-
-def test_the_sweep_of_the_page_gives_no_warning(folder: Path) -> None:
-    assert sweep_warnings(*load_sweep(folder / "sweep.yaml")) == []

@@ -133,7 +133,7 @@ EXAMPLES = [
     pytest.param(block, id=f"{page.name}-{number}")
     for page in PAGES
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
-    if "\nexperiment: " in block and "\nspace:" in block
+    if "\nexperiment: ../experiments/" in block and "\nspace:" in block
 ]
 
 
