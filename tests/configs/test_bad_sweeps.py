@@ -136,6 +136,12 @@ BAD_SWEEPS = {
         "search.replicates",
         "is for searches that are independent of each other, and search.warm_start tells all of them the same",
     ),
+    "searches of nothing": (
+        "version: 1\nname: tiny\nexperiment: experiment.yaml\nconfirm: {seeds: 2}\nsearch: {replicates: 3}  #!\n"
+        "rows: {variants: {control: a, of: {a: {}, b: {finetuning.epochs: 2}}}}\n",
+        "search.replicates",
+        "has no meaning without a space, where nothing is searched",
+    ),
     "no search": (f"{VARIED}search: {{replicates: 0}}  #!\n", "search.replicates", "must be at least 1, got 0"),
     "a crowd of searches": (
         f"{VARIED}search: {{replicates: 101}}  #!\n",
