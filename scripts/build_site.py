@@ -52,21 +52,24 @@ def _readable(output: str) -> str:
 def four_space_lists(page: str) -> str:
     """The page with lists as Python-Markdown reads them: what belongs to an item is indented by four.
 
-    GitHub indents it by the width of the item's marker.
+    GitHub indents it by the width of the item's marker, and needs no blank line after an item that has several parts.
     """
-    lines, columns, fenced = [], list[int](), False
+    lines, columns, fenced, parts = [""], list[int](), False, False
     for line in page.splitlines():
         text = line.lstrip()
         indent = len(line) - len(text)
         while text and columns and indent < columns[-1]:
             columns.pop()
         inner = indent - (columns[-1] if columns else 0)
+        item = ITEM.match(line) if inner < 4 and not fenced else None
+        if item and parts and lines[-1]:
+            lines.append("")
         lines.append(" " * (4 * len(columns) + inner) + text if text else "")
-        item = ITEM.match(line)
-        if item and inner < 4 and not fenced:
+        parts = not item and (parts or not text)
+        if item:
             columns.append(item.end())
         fenced ^= FENCE.match(line) is not None
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines[1:]) + "\n"
 
 
 def _pages(root: Path) -> list[Path]:

@@ -62,7 +62,8 @@ def test_a_page_that_the_index_lacks_ends_the_build(small: Path) -> None:
     ("github", "python"),
     [
         ("- a\n  more\n\ntext\n", "- a\n    more\n\ntext\n"),
-        ("1. a\n\n       code\n\n   - b\n     c\n2. d\n", "1. a\n\n        code\n\n    - b\n        c\n2. d\n"),
+        ("1. a\n\n       code\n\n   - b\n     c\n   - d\n", "1. a\n\n        code\n\n    - b\n        c\n    - d\n"),
+        ("1. a\n\n   b\n2. c\n3. d\n", "1. a\n\n    b\n\n2. c\n3. d\n"),
         ("- a\n\n  ```\n  - x\n  ```\n", "- a\n\n    ```\n    - x\n    ```\n"),
         ("text\n\n    - code\n", "text\n\n    - code\n"),
     ],

@@ -26,5 +26,13 @@ def test_pages_for_newcomers_have_plain_words(page: str) -> None:
     assert re.findall(NOT_PLAIN, CODE.sub("", text_of(page)), re.IGNORECASE) == []
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_the_rows_of_a_table_have_its_columns(page: str) -> None:
+    """Code hosts show a table as plain text where its second line has other columns than its first."""
+    tables = re.findall(r"(?:^\|.*\n)+", CODE.sub("", text_of(page)), re.MULTILINE)
+    counts = [{line.replace("\\|", "").count("|") for line in table.splitlines()} for table in tables]
+    assert [(count, table[:80]) for count, table in zip(counts, tables, strict=True) if len(count) > 1] == []
+
+
 def test_the_readme_fits_a_screen() -> None:
     assert len(text_of("README.md").splitlines()) <= 70
