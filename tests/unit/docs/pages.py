@@ -12,7 +12,7 @@ PAGES = ["README.md", *sorted(str(path.relative_to(REPOSITORY)) for path in (REP
 
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _START = r"(?:intelligen|python launch\.py)"
-_TYPED = re.compile(rf"^(?: {{4,}}|.*&& |[A-Z_]+=\S+ )?({_START}(?: .*)?)$")
+_TYPED = re.compile(rf"^(?: {{4,}}|.*(?:&&|[|]) |[A-Z_]+=\S+ )?({_START}(?: .*)?)$")
 _INLINE = re.compile(rf"`(?:[A-Z_]+=\S+ )?({_START} [^`]+)`")
 _SHELL = re.compile(r" (?:[<>|&]|&&) .*| &$")
 _OPEN_ENDED = re.compile(r"…|\[[A-Z]|<[A-Z]")

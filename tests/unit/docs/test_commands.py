@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command_problems import problem_of
+from command_problems import problems_of
 from pages import PAGES, commands, write_files
 
 
@@ -19,7 +19,13 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_can_be_typed(page: str) -> None:
     write_files(page)
-    assert [problem for words in commands(page) if (problem := problem_of(words))] == []
+    assert problems_of(commands(page)) == []
+
+
+def test_a_sweep_that_a_command_names_is_known_to_the_next() -> None:
+    begins = ["run", "search_spaces/quickstart.yaml", "-o", "name=other"]
+    assert problems_of([begins, ["status", "other"]]) == []
+    assert problems_of([["status", "other"], begins]) == ["status other: other: no sweep of the documentation"]
 
 
 def test_commands_are_found_in_the_pages() -> None:
@@ -44,5 +50,5 @@ def test_commands_are_found_in_the_pages() -> None:
     ],
 )
 def test_a_mistake_in_a_command_is_found(words: str, problem: str | None) -> None:
-    found = problem_of(words.split())
-    assert found is None if problem is None else problem in str(found)
+    found = problems_of([words.split()])
+    assert found == [] if problem is None else problem in found[0]
