@@ -14,8 +14,7 @@ from intelligen.cli.experiment_file import ExperimentFile
 from intelligen.cli.main import VERBS
 from intelligen.cli.new_test_set_option import new_test_sets
 from intelligen.config.files.shipped_files import located
-from intelligen.config.load import load_experiment, load_sweep, settings_in
-from intelligen.config.schema.sweep import Sweep
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.errors import ConfigError, DataError, UnavailableError
 
 TRIAL = re.compile(r"t\d{4}|baseline-\d+|[a-z_]+-s\d+")
@@ -101,4 +100,6 @@ def _load(path: Path, overrides: tuple[str, ...]) -> None:
 
 @lru_cache
 def _loaded(path: Path, overrides: tuple[str, ...]) -> None:
-    (load_sweep if settings_in(path) is Sweep else load_experiment)(path, overrides)
+    file = located(path)
+    is_sweep = file.is_file() and re.search(r"^experiment:", file.read_text(encoding="utf-8"), re.MULTILINE)
+    (load_sweep if is_sweep else load_experiment)(path, overrides)
