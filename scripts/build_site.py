@@ -23,7 +23,7 @@ OUTER_PAGES: Final = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 INDEX: Final = Path("docs/README.md")
 CODE: Final = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 LINK: Final = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-ENTRY: Final = re.compile(r"^## (.+)$|^- \[([^\]]+)\]\(([^)#]+)\)", re.MULTILINE)
+ENTRY: Final = re.compile(r"^## (.+)$|^- \[([^\]]+)\]\(([^)#]+\.md)\)", re.MULTILINE)
 FENCE: Final = re.compile(r" *```")
 ITEM: Final = re.compile(r" *(?:[-*]|\d+\.) +")
 

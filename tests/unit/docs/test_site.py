@@ -30,8 +30,11 @@ def small(tmp_path: Path) -> Path:
     for page in (*OUTER_PAGES, str(INDEX), "docs/a.md"):
         (tmp_path / page).parent.mkdir(exist_ok=True)
         (tmp_path / page).write_text("# A heading\n")
-    index = "## Pages\n\n- [A](a.md): a page\n- [B](../CONTRIBUTING.md)\n- [C](../CHANGELOG.md)\n"
+    index = (
+        "## Pages\n\n- [A](a.md): a page\n- [B](../CONTRIBUTING.md)\n- [C](../CHANGELOG.md)\n- [D](d.ipynb): a file\n"
+    )
     (tmp_path / INDEX).write_text(index)
+    (tmp_path / "docs" / "d.ipynb").write_text("{}")
     shutil.copy(REPOSITORY / "zensical.toml", tmp_path)
     return tmp_path
 
