@@ -144,7 +144,7 @@ def test_the_same_from_python(runs: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+@pytest.mark.parametrize("page", ["docs/how-to/python.md", "docs/commands.md"])
 def test_what_a_page_does_with_the_results_counts_no_baseline_as_a_strategy(page: str, runs: Path) -> None:
     (block,) = re.findall(r"```python\n(from intelligen import .*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
     lines = ast.parse(block).body
