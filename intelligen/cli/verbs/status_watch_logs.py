@@ -83,7 +83,7 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: int | None, as_json: bool) -> int:
     """Show the logs of SWEEP's trials, or of one TRIAL.
 
-    TRIAL is a name such as t0003 or baseline-1, or a row of the sweep's table, which stands for all its trials;
+    TRIAL is a name such as t0003 or baseline-1, or a row of the sweep's table, which means all its trials;
     SWEEP/TRIAL names both. Without TRIAL, shows the trials that are running, or the last one. Without SWEEP, lists the
     sweeps.
     """

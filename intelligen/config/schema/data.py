@@ -277,8 +277,8 @@ class Data(Settings):
     at the bound; `cut_end` = both end there; `cut_middle` = both keep their first half and their last. A training row
     whose longer text models should write is left out in any case."""
     prompt: Annotated[Prompt | None, ADDED] = None
-    """What a pre-trained model reads in place of a text: `"translate English to German: {source}"`. In braces stands
-    the column that models read; not given = the text alone.
+    """What a pre-trained model reads in place of a text: `"translate English to German: {source}"`. The braces
+    name the column that models read; not given = only the text.
     """
     augment: Annotated[Augment | None, ADDED] = None
     """Augmentation of the training split; not given = none."""

@@ -127,7 +127,7 @@ class Generative(_Interleaved, _Truncated):
     reward: Literal["bleu", "chrf"] = "chrf"
     """Of `generative_risk` and `generative_self_critical`."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
-    """Of the rollout; 0 = argmax. `risk` and `self_critical` sample, so 0 stands for 1 there."""
+    """Of the rollout; 0 = argmax. `risk` and `self_critical` sample, so 0 means 1 there."""
     min_importance: Share = 0.1
     """Of `generative_offpolicy`."""
     max_length: PositiveInt | None = None

@@ -15,7 +15,7 @@ class Resolved(Settings):
     """What a pre-trained model's directory was found to be. The program writes this group; no file needs it."""
 
     path: Annotated[str, UNCOMPARED] = ""
-    """What the other keys were found at; empty where prepared data tell of it."""
+    """What the other keys were found at; empty if they are from prepared data."""
     revision: Annotated[str | None, UNCOMPARED] = None
     """The commit that was asked for."""
     files: str

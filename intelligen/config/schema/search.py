@@ -13,7 +13,7 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 
 
 class WarmStart(Settings):
-    """What the search knows before its first trial; several may stand together.
+    """What the search knows before its first trial; several may be given together.
 
     A point names parameters as the search does (`finetuning.optimizer.learning_rate`, `generative/probability.start`),
     those of an option together with the option; what it leaves out is drawn.

@@ -67,7 +67,7 @@ class Confirmation(Settings):
     its control is shown to be smaller is called equivalent. Not given = none is. It stays as it was when the sweep
     began."""
     prior: Annotated[PowerPrior | None, ADDED] = None
-    """From what `plan` and a launch tell which differences the study can find; not given = they tell it in standard
+    """What `plan` and a launch use to compute which differences the study can find; not given = these are in standard
     deviations. No verdict depends on it."""
 
     @model_validator(mode="after")
