@@ -141,10 +141,10 @@ def test_what_the_shipped_strategies_are_compared_with() -> None:
         (
             ("auxiliary", "seqgan"),
             [
-                "no `standard` beside auxiliary and seqgan: what more teacher forcing alone would gain remains unknown;"
+                "no `standard` beside auxiliary and seqgan: what more teacher forcing alone brings stays unknown;"
                 " add it",
-                "no `standard_matched` beside seqgan: equal updates are not equal time; add `controls: own` to compare"
-                " teacher forcing that takes as long",
+                "no `standard_matched` beside seqgan: equal updates are not equal time; add `controls: own` to see"
+                " what teacher forcing does in the same time",
                 f"no seqgan_constant and seqgan_random beside seqgan: {NULL}",
             ],
         ),
