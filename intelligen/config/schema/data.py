@@ -74,7 +74,7 @@ class HubCorpus(Settings):
     """The maximum number of training rows (validation and test sets are always complete)."""
 
     known: ClassVar[None] = None
-    """The columns of a row: only the data set itself can tell."""
+    """The columns of a row: only the data set itself has them."""
 
     def field(self, column: str) -> str:
         """The data set's own name of a column."""
@@ -99,7 +99,7 @@ class FilesCorpus(Settings):
 
     @property
     def known(self) -> tuple[str, ...] | None:
-        """The columns that a row of every split has; None where only the files' content can tell."""
+        """The columns that a row of every split has; None where only the files' content has them."""
         files = [known_columns(split) for split in self.splits.values() if not isinstance(split, HeldOut)]
         told = [columns for columns in files if columns is not None]
         return tuple(column for column in told[0] if all(column in other for other in told)) if told else None

@@ -17,7 +17,7 @@ FURTHER = (
 
 
 class _OfAnyTask:
-    """Tells editors the results that some task has; whether a sweep's has one is checked with the sweep."""
+    """Gives editors the results that some task has; whether a sweep's has one is checked with the sweep."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """All names."""
