@@ -52,7 +52,7 @@ class GenerativePosition(_Interleaved, _Truncated):
 
     name: Literal["generative_position"] = "generative_position"
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
-    """Of the rollout; 0 = argmax, of which `top_k` and `top_p` change nothing."""
+    """Of the rollout; 0 = argmax, on which `top_k` and `top_p` have no effect."""
 
 
 class GenerativeRisk(Rewarded):

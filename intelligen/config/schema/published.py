@@ -29,7 +29,7 @@ class Published(Settings):
     """Figures of others. Nothing is computed from them."""
 
     note: str
-    """Whose they are, and what a reader must know of them: seeds, data, what chose the models."""
+    """Where they are from, and what a reader must know about them: seeds, data, how the models were chosen."""
     rows: Annotated[
         dict[Name, Annotated[dict[Annotated[str, _OfAnyTask()], FiniteFloat], Field(min_length=1)]], Field(min_length=1)
     ]
