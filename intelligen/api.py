@@ -188,7 +188,7 @@ def figures(name: str, *, runs: PathLike | None = None) -> "dict[str, go.Figure]
 def reproduce(sweep: str, trial: str | None = None, *, runs: PathLike | None = None) -> "Replay":
     """Run a trial again from its manifest, and compare.
 
-    One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
+    A trial of several processes starts new ones that import the main module, so a script needs its `__main__` guard.
 
     Args:
         sweep: Its sweep's name; `SWEEP/TRIAL` or a trial's directory where `trial` is not given.

@@ -47,9 +47,9 @@ class Chance:
     def verdict(self, measures: RowMeasures) -> str:
         """`did not learn: train loss 0.693 after 3 epochs, chance`; empty of a row that is above it.
 
-        A row has not learnt where its training loss has hardly left a uniform guess's, which a network that fits
-        anything at all leaves at once. Where its test accuracy cannot be told from always saying the commonest class,
-        over so many rows, only that is said.
+        A row has not learnt if its training loss is hardly below that of a uniform guess, which a network that fits
+        anything at all leaves at once. If over so many rows its test accuracy cannot be distinguished from that of
+        always saying the commonest class, only that is said.
         """
         epochs = f"{measures.trained_epochs} epoch{'' if measures.trained_epochs == 1 else 's'}"
         loss, accuracy = measures.train_loss, measures.test.get("accuracy")

@@ -143,7 +143,7 @@ def importance(study: optuna.Study) -> dict[str, float] | None:
 def pareto_front(
     scores: Mapping[str, float], costs: Mapping[str, float], *, higher_is_better: bool = True
 ) -> list[str]:
-    """What no other betters in both score and cost, the cheapest first.
+    """The trials that no other exceeds in both score and cost, the cheapest first.
 
     Args:
         scores: Of trials or strategies, by name.

@@ -52,11 +52,11 @@ def ranked(metric: str, items: Iterable[Item], *, value: Callable[[Item], float 
 
 
 def pareto_optimal(losses: Sequence[Sequence[float]]) -> list[int]:
-    """Places of what nothing else betters: of the results of which no other is as low in all and lower in one."""
+    """Places of the results on the front: no other is as low in all and lower in one."""
     # NaN is neither better nor worse than anything.
     front = [number for number, loss in enumerate(losses) if any(map(isnan, loss))]
     known = {*range(len(losses))} - {*front}
-    # What betters a result comes before it in this order, and so does one of the front that does.
+    # What is better than a result comes before it in this order, and so does one of the front that does.
     for number in sorted(known, key=lambda number: list(losses[number])):
         if not any(_betters(losses[other], losses[number]) for other in front):
             front.append(number)

@@ -8,7 +8,7 @@ from intelligen.config.base import FORMER, Settings
 from intelligen.config.schema.setting_paths import alternatives, is_settings, whole_annotation
 
 NUMBER, NAME = "<number>", "<name>"
-"""Parts of a key that stand for any number of a list's entry, and for any name in a mapping."""
+"""Parts of a key that mean any index of a list, and any name in a mapping."""
 _PATTERNS = {NUMBER: "[0-9]+", NAME: r"[^.]+"}
 
 

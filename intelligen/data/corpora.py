@@ -95,7 +95,7 @@ def require_known(
 
     Args:
         columns: The task's.
-        known: The columns of a row; None = only the data themselves can tell.
+        known: The columns of a row; None = only the data themselves have them.
         key: What the message calls the data.
         needed: By what.
 

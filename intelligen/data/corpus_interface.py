@@ -20,7 +20,7 @@ class Corpus(Protocol):
         """The rows of a split, always in the same order; what had to be fixed is counted in `notes`."""
 
     def locate(self, split: str, row: int) -> str:
-        """Where a row stands, for an error message; rows count from 0."""
+        """Where a row is, for an error message; rows count from 0."""
 
     def fingerprint(self) -> str:
         """Content hash: of the same columns, equal fingerprints mean equal rows, wherever they lie."""

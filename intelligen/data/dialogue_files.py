@@ -104,7 +104,7 @@ def _turns(dialogue: JsonValue, notes: Counter[str]) -> Iterator[str]:
 
 
 def _speaker(line: JsonValue, number: int) -> object:
-    """Their name or number; where none is told, the line's own number, which no other line has."""
+    """Their name or number; where there is none, the line's own number, which no other line has."""
     speaker = line.get("speaker")
     if speaker is not None and isinstance(speaker.value, dict):
         speaker = speaker.get("id")

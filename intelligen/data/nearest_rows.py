@@ -8,7 +8,7 @@ import numpy.typing as npt
 Int64s = npt.NDArray[np.int64]
 _ORDERS = (1, 2, 3)
 _LONGEST = 200
-"""Characters of a text that are compared: enough for a question, whose context stands behind it."""
+"""Characters of a text that are compared: enough for a question, whose context comes after it."""
 _COMMON_SHARE = 0.2
 _RARE = 100
 _CHUNK = 64
@@ -19,7 +19,7 @@ def nearest_rows(known: Sequence[str], asked: Sequence[str]) -> Int64s:
 
     Likeness is the cosine of tf-idf vectors (Salton & Buckley 1988) of one to three characters in a row, with
     1 + log tf and log(N / df): it finds a Korean word whatever ending it takes. What is in more than a fifth of the
-    known texts, and in more than 100, tells none apart and is left out. A text that shares nothing with any known one
+    known texts, and in more than 100, distinguishes none and is left out. A text that shares nothing with any known one
     gets the first.
 
     Args:

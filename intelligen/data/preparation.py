@@ -55,7 +55,7 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
         data: Settings.
         store: The data lie in `store/prepared/<identity>`.
         columns: The task's.
-        on_progress: Told a stage's name and the rows that it has read so far.
+        on_progress: Gets a stage's name and the rows that it has read so far.
 
     Raises:
         ConfigError: the corpus lacks one of the columns; the experiment that the vocabularies are of is wrong.

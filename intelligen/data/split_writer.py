@@ -58,8 +58,8 @@ def write_split(
         encoders: By column: its vocabulary, or its classes.
         fit: What becomes of overlong texts.
         counts: Counters that `rows` moves as it is read; token-level reasons are added.
-        on_progress: Told the stage's name and the rows read so far.
-        on_rows: Told the rows that are written, in pieces.
+        on_progress: Gets the stage's name and the rows read so far.
+        on_rows: Gets the rows that are written, in pieces.
 
     """
     kept = 0

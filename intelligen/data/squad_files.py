@@ -16,7 +16,7 @@ from intelligen.errors import DataError
 class SquadReader(SplitReader):
     """Reads `data[].paragraphs[].qas[]`.
 
-    An answer must stand in its context at its offset. Of questions with one that does not, training loses the row, and
+    An answer must be in its context at its offset. Of questions with one that does not, training loses the row, and
     evaluation keeps it. Questions without an answer, as SQuAD 2 has them, are left out. Both are counted.
 
     Args:

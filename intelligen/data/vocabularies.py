@@ -42,7 +42,7 @@ def learn_vocabularies(
         data: Which rows train, and how they are written.
         settings: Of the vocabularies.
         directory: Where the files go.
-        on_progress: Told the stage's name and the rows read so far.
+        on_progress: Gets the stage's name and the rows read so far.
 
     Returns:
         Text column → file of its vocabulary.

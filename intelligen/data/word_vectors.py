@@ -64,7 +64,7 @@ def _text_rows(path: Path, width: int) -> Iterator[tuple[int, str, Vector]]:
                 what = f"vectors of {declared[1]} numbers, but the model's embeddings have {width}"
                 raise DataError(f"{where}: {what}; set model.d_model to {declared[1]}, or use other vectors")
             continue
-        # A word may hold spaces; where there are fewer fields than numbers, the line tells its own width.
+        # A word may hold spaces; where there are fewer fields than numbers, the line has its own width.
         split = max(1, len(fields) - width) if declared else 1
         yield number, " ".join(fields[:split]), _numbers(fields[split:], where)
         rows += 1

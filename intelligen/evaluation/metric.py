@@ -226,7 +226,7 @@ class _AnswerMetric(MeanOfRows[str, str | Sequence[str]]):
     def of_row(self, prediction: str, reference: str | Sequence[str]) -> float:
         """The largest over the references that have a word; without any, 1 where nothing is answered.
 
-        A text may stand for several references (`joined_references`).
+        A text may hold several references (`joined_references`).
         """
         words = WORDS[self.script]
         texts = references_in(reference) if isinstance(reference, str) else reference

@@ -48,7 +48,7 @@ class DecoderTrunk(nn.Module):
         Args:
             embedded_NTD: Rows of the embedding, or mixtures of them.
             positions: Vectors of their positions, [T, D] or [N, T, D].
-            mask: What each position sees, boolean; it stands in the place of `causal`.
+            mask: What each position sees, boolean; it replaces `causal`.
             causal: Each position sees those up to itself; where there is neither, it sees all.
             remember: What a layer's new keys and values are attended to with: (layer, new ones) → all.
 

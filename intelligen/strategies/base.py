@@ -102,7 +102,7 @@ class Criterion(ABC, Generic[ModelT, BatchT]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
-        assert not state, "whoever keeps a state must know how to take it up"
+        assert not state, "a criterion that keeps a state must load it"
 
     def roll_back(self, state: dict[str, Any]) -> None:
         """Take up the state that belongs to earlier weights, which training goes back to."""

@@ -56,7 +56,7 @@ class IntelligenCriterion(Criterion):
         return self._chosen(model, batch, step)
 
     def observe(self, metrics: Mapping[str, float], *, epoch: int) -> bool:
-        """Tell policy, guard and all strategies; whether the guard or any strategy asks to go back."""
+        """Inform policy, guard and all strategies; whether the guard or any strategy asks to go back."""
         heard = {name: value for name, value in metrics.items() if name.partition("/")[0] in HEARD_GROUPS}
         # A list, since each is to hear it, whatever the others ask for.
         back = any([self._guard.observe(heard), *(m.observe(heard, epoch=epoch) for m in self._members.values())])

@@ -21,8 +21,8 @@ from intelligen.training.runtime import threads_used
 def settle_matmul(context: SweepContext, cluster: Cluster | None) -> None:
     """Have the ledger say it of every kind of processor that there is.
 
-    A sweep whose ledger says it of none, but has trials, has computed by `mkl` so far, and goes on so. What stands
-    there stays. The one of a node that joins later is added by the next launch; until then `mkl` is used there.
+    A sweep that has trials, and none in its ledger, has computed by `mkl` so far, and continues with it. Entries do
+    not change. The next launch adds that of a node which joins later; until then `mkl` is used there.
 
     Args:
         context: Whose ledger is written; Ray is running.

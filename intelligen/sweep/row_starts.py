@@ -18,7 +18,7 @@ from intelligen.state import layout
 from intelligen.training.weights_store import stored_weights
 
 ALL_ROWS = ""
-"""Stands for all rows where they are strategies."""
+"""Means all rows where they are strategies."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class ClassificationTask(Task[Classifier, LabelledBatch]):
             return None
         share = 100 * rows / len(references)
         return (
-            f"{share:.1f} % of the rows of {split} are of class {label}: whoever always says so has that accuracy;"
+            f"{share:.1f} % of the rows of {split} are of class {label}: a constant answer has that accuracy;"
             " macro-F1 weighs classes alike"
         )
 

@@ -59,7 +59,7 @@ def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) 
             difference = _write_network(trained, building, adapter=adapter)
             card = "\n".join(card_lines(trained, settings, form=form, difference=difference))
             (building / CARD).write_text(f"{card}\n", encoding="utf-8")
-            if place.is_dir():  # it stays: somebody may stand in it
+            if place.is_dir():  # it stays: it may be a working directory
                 for file in building.iterdir():
                     file.replace(place / file.name)
             else:

@@ -100,7 +100,7 @@ def require_fitting(experiment: Experiment, *, prepared: Prepared, pretraining: 
 
 
 def expected_weights(initial: Initial, pretraining: Trial) -> InitialWeights:
-    """Stand for weights that are yet to be trained, those of each run and epoch under a hash of their own."""
+    """Represent weights that are yet to be trained, those of each run and epoch under a hash of their own."""
     digest = hashlib.sha256(f"{pretraining.identity} {initial.epoch}".encode()).hexdigest()
     return InitialWeights(weights=digest, part=initial.part, freeze=initial.freeze, origin=pretraining.experiment)
 

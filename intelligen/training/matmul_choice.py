@@ -19,7 +19,7 @@ from intelligen.training.reproducibility_manifest import read_manifests
 from intelligen.training.runtime import Runtime
 
 MATMUL_VARIABLE = "INTELLIGEN_MATMUL"
-"""Says in the environment what stands for `compute.matmul: auto`."""
+"""Says in the environment what replaces `compute.matmul: auto`."""
 WORTH = 1.05
 """So many times as fast oneDNN must be to be chosen: what is less may be noise."""
 _ROUNDS = 10
@@ -75,7 +75,7 @@ def faster_matmul(model: Model, training: Training) -> Matmul:
 
 
 def kept_matmul(trial: Trial, runtime: Runtime) -> Matmul:
-    """By what a training goes on, the same on all ranks: as its record says, or as it was told where it begins.
+    """By what a training goes on, the same on all ranks: as its record says, or as it was set where it begins.
 
     Raises:
         StorageError: A manifest is damaged.

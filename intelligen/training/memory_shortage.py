@@ -17,7 +17,7 @@ from intelligen.training.memory_allocator import return_freed_memory
 
 Value = TypeVar("Value")
 
-# torch tells these errors from others by their texts alone. In the order of the alternatives: its allocator on a
+# In torch only their texts distinguish these errors from others. In the order of the alternatives: its allocator on a
 # processor, C++'s, the system's, oneDNN's (its descriptors fail for what it cannot compute), CUDA's in the words of
 # torch, Triton and NCCL, those of CUDA's libraries.
 _NO_MEMORY = re.compile(

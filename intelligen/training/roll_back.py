@@ -11,7 +11,7 @@ from intelligen.training.training_setup import Setup
 
 
 def note_roll_back(setup: Setup, progress: Progress, metrics: Mapping[str, float]) -> None:
-    """Tell the strategy what an epoch measured, and note whether it asks to go back.
+    """Give the strategy what an epoch measured, and note whether it asks to go back.
 
     That waits until the next epoch begins: this one's checkpoint is to hold the weights that it measured.
     """

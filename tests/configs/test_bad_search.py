@@ -110,7 +110,7 @@ BAD_SEARCHES = {
     "a population to be confirmed": (
         f"{EVOLVING}confirm: {{seeds: 3}}  #!\n",
         "confirm",
-        "cannot stand with the scheduler pbt",
+        "cannot be used with the scheduler pbt",
     ),
     "a population of one": (
         EVOLVING.replace("name: pbt", "name: pbt\n  population: 1  #!"),

@@ -129,12 +129,12 @@ BAD_SWEEPS = {
     "searches that are looked at seed by seed": (
         f"{VARIED}confirm: {{seeds: {{at_most: 9}}, until: resolved, difference: 1}}\nsearch: {{replicates: 3}}  #!\n",
         "search.replicates",
-        "is fixed beforehand, and confirm.until takes one seed after the other, which do not tell how searches differ",
+        "is fixed beforehand, and confirm.until takes one seed after the other, which do not show how searches differ",
     ),
     "searches that are told the same": (
         f"{VARIED}confirm: {{seeds: 2}}\nsearch:\n  warm_start: {{sweep: earlier}}\n  replicates: 3  #!\n",
         "search.replicates",
-        "is for searches that are independent of each other, and search.warm_start tells all of them the same",
+        "is for searches that are independent of each other, and search.warm_start gives all of them the same points",
     ),
     "searches of nothing": (
         "version: 1\nname: tiny\nexperiment: experiment.yaml\nconfirm: {seeds: 2}\nsearch: {replicates: 3}  #!\n"

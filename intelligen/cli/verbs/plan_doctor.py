@@ -85,7 +85,7 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     for finding in run_checks(runs.absolute(), tracking_uri=uri, cluster=cluster):
         findings.append(finding)
         if not as_json:
-            fix = f"; {finding.mend}" if finding.mend else ""
+            fix = f"; {finding.fix}" if finding.fix else ""
             click.echo(f"{finding.verdict:<4}  {finding.check:<12}  {finding.found}{fix}")
     failed = any(finding.verdict is CheckStatus.FAIL for finding in findings)
     if as_json:
@@ -156,7 +156,7 @@ def _confirmed(sweep: "Sweep", asked: Confirmation, searched: int) -> str:
 
 
 def _space_lines(space: "Mapping[str, Space]", indent: str = "  ") -> Iterator[str]:
-    """A space as its file has it: an option's own parameters stand below it."""
+    """A space as its file has it: an option's own parameters are below it."""
     for key, form in space.items():
         options = getattr(form, "choice", None)
         if not isinstance(options, dict):

@@ -83,8 +83,8 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: int | None, as_json: bool) -> int:
     """Show the logs of SWEEP's trials, or of one TRIAL.
 
-    TRIAL is a name such as t0003 or baseline-1, or a row of the sweep's table, which stands for all its trials;
-    SWEEP/TRIAL or a trial's directory names both, and so does t0003 where one sweep alone has it. Without TRIAL, shows
+    TRIAL is a name such as t0003 or baseline-1, or a row of the sweep's table, which means all its trials;
+    SWEEP/TRIAL or a trial's directory names both, and so does t0003 if only one sweep has it. Without TRIAL, shows
     the trials that are running, or the last one. Without SWEEP, lists the sweeps.
     """
     if follow and as_json:

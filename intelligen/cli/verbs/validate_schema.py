@@ -23,7 +23,7 @@ class FileFinding:
 
     file: str
     kind: str | None = None
-    """`sweep` or `experiment`; None where it cannot be told."""
+    """`sweep` or `experiment`; None if it is neither."""
     problems: list[str] = field(default_factory=list)
     """One line for each: `FILE:LINE: KEY: …`."""
     sampled: int = 0

@@ -12,7 +12,7 @@ PER_STRATEGY = ("trials_per_strategy", "device_hours_per_strategy", "target_toke
 
 
 class Budget(Settings):
-    """When the search ends: as soon as one of these is spent. At least one, save with the sampler `grid`."""
+    """When the search ends: as soon as one is spent. At least one is needed, except with the sampler `grid`."""
 
     trials: PositiveInt | None = None
     """Trials in all; the sampler chooses the strategies."""

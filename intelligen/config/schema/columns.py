@@ -1,4 +1,4 @@
-"""Columns of a task: the texts of every row that models read or should write, and labels that they should tell."""
+"""Columns of a task: the texts of every row that models read or should write, and labels that they should choose."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def joined_references(texts: Iterable[str]) -> str:
 
 
 def references(text: str) -> list[str]:
-    """The references that a column's text stands for: one, or those that `joined_references` has joined."""
+    """The references that a column's text holds: one, or those that `joined_references` has joined."""
     return text.split(_BETWEEN_REFERENCES)
 
 

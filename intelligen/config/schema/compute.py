@@ -9,11 +9,11 @@ Matmul = Literal["mkl", "onednn"]
 
 
 class Compute(Settings):
-    """How numbers are computed: what changes their rounding and their speed alone."""
+    """How numbers are computed. These settings change only rounding and speed."""
 
     matmul: Literal["auto", "mkl", "onednn"] = "auto"
-    """By what a processor computes products of weights in fp32. `mkl` = what torch takes itself, MKL on x86-64;
-    `onednn` = oneDNN, which torch brings too. auto = oneDNN where it is faster by more than 5 %: both are timed on the
-    trial's own shapes before the first training. A sweep keeps what it found, and a trial what it began with. Nothing
-    else depends on it: neither a GPU, nor bf16 and fp16, nor a pre-trained model.
+    """The library that computes products of weights in fp32 on a processor. `mkl` = torch's own choice, MKL on x86-64;
+    `onednn` = oneDNN, which is part of torch too. auto = oneDNN if it is faster by more than 5 %: both are timed on the
+    trial's own shapes before the first training. A sweep keeps what it found, and a trial what it began with. It has no
+    effect on a GPU, on bf16 and fp16, or on a pre-trained model.
     """

@@ -38,7 +38,7 @@ class EmbeddedCorpus(Settings):
     test: PositiveInt = 400
     """Distinct pairs in each of the test splits: `test` and the out-of-domain `test_ood` (longer, nested deeper)."""
     seed: NonNegativeInt = 1
-    """Another seed gives other sentences; the splits stay disjoint."""
+    """Another seed gives other sentences. The splits remain disjoint."""
 
     known: ClassVar[tuple[str, ...]] = ("source", "target")
     """The columns of a row."""
@@ -74,7 +74,7 @@ class HubCorpus(Settings):
     """The maximum number of training rows (validation and test sets are always complete)."""
 
     known: ClassVar[None] = None
-    """The columns of a row: only the data set itself can tell."""
+    """The columns of a row: only the data set itself has them."""
 
     def field(self, column: str) -> str:
         """The data set's own name of a column."""
@@ -99,7 +99,7 @@ class FilesCorpus(Settings):
 
     @property
     def known(self) -> tuple[str, ...] | None:
-        """The columns that a row of every split has; None where only the files' content can tell."""
+        """The columns that a row of every split has; None where only the files' content has them."""
         files = [known_columns(split) for split in self.splits.values() if not isinstance(split, HeldOut)]
         told = [columns for columns in files if columns is not None]
         return tuple(column for column in told[0] if all(column in other for other in told)) if told else None
@@ -126,7 +126,7 @@ class Filters(Settings):
     """Which training rows are kept. Validation and test sets are never filtered."""
 
     min_characters: NonNegativeInt = 1
-    """Rows with a shorter text are left out. Beside a label, where a text may be empty, 1 leaves out none."""
+    """Rows with a shorter text are left out. If the row has a label, its text may be empty, and 1 leaves out none."""
     max_characters: PositiveInt | None = None
     """Rows with a longer text are left out."""
     max_length_difference: PositiveInt | None = None
@@ -161,15 +161,15 @@ class Tokenizer(Settings):
     vocabulary: Annotated[int, Field(ge=8, le=1_000_000)] = 8_000
     """Pieces per vocabulary, the four special ones included."""
     joint: bool = True
-    """One vocabulary for all columns (tied embeddings need it), or one each."""
+    """One vocabulary for all columns (tied embeddings need it), or one for each."""
     character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 1.0
-    """Share of the characters that get pieces of their own: 0.9995 for Chinese or Japanese."""
+    """Share of the characters that get pieces of their own: use 0.9995 for Chinese or Japanese."""
     moses: Moses | None = None
     """Tokenise by Moses' rules first; not given = SentencePiece sees the text as it is."""
 
 
 class OfExperiment(Settings):
-    """The vocabularies that another experiment's data have, so that its weights know the same pieces.
+    """The vocabularies of another experiment's data, so that its weights fit the pieces.
 
     Its data are prepared first. A column takes the vocabulary of the other's column of that name, else the other's
     joint one.
@@ -181,11 +181,11 @@ class OfExperiment(Settings):
 
 
 class FromPretrained(Settings):
-    """The vocabulary of a pre-trained model, with whatever its tokenizer puts before a text."""
+    """The vocabulary of a pre-trained model, with the tokens that its tokenizer puts before a text."""
 
     name: Literal["pretrained"]
     path: Annotated[DatasetPath | None, UNCOMPARED] = None
-    """Where the model lies, as `model.path` says it; not given = the experiment's own pre-trained model."""
+    """Place of the model, in the form of `model.path`; not given = the experiment's own pre-trained model."""
     revision: Annotated[str | None, UNCOMPARED] = None
     """Commit of a repository, in full."""
     resolved: Resolved | None = None
@@ -222,16 +222,16 @@ AnyTokenizer = Annotated[
 
 
 class Augment(Settings):
-    """Copies of training rows with words left out and exchanged (Wei & Zou 2019: EDA), of what models read.
+    """Copies of training rows in which words of what models read are left out and exchanged (Wei & Zou 2019: EDA).
 
-    What a copy becomes depends on the seed, the row and the copy alone, and one word at least remains.
+    A copy depends only on the seed, the row and its number, and at least one word remains.
     """
 
     delete: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    """Probability of each word to be left out (random deletion)."""
+    """Probability that a word is left out (random deletion)."""
     swap: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
-    """Share of the remaining words, rounded down but at least 1: so many times two of them change places (random swap);
-    0 = none."""
+    """Share of the remaining words, rounded down but at least 1: the number of times that two of them change places
+    (random swap); 0 = none."""
     copies: PositiveInt = 1
     """Of each row, beside the row itself: 1 doubles the training data."""
     seed: NonNegativeInt = 1
@@ -273,12 +273,12 @@ class Data(Settings):
     """Training rows with a longer text are left out, or cut as `overlong` says. In validation and test sets, what
     models read is cut there. Both are counted."""
     overlong: Annotated[Literal["drop", "cut_end", "cut_middle"], ADDED] = "drop"
-    """What becomes of longer texts that models read: `drop` = their training rows are left out, and evaluation rows end
+    """What happens to longer texts that models read: `drop` = their training rows are left out, and evaluation rows end
     at the bound; `cut_end` = both end there; `cut_middle` = both keep their first half and their last. A training row
-    whose longer text models should write is left out in any case."""
+    is always left out if the longer text is one that models should write."""
     prompt: Annotated[Prompt | None, ADDED] = None
-    """What a pre-trained model reads in place of a text: `"translate English to German: {source}"`. In braces stands
-    the column that models read; not given = the text alone.
+    """What a pre-trained model reads in place of a text: `"translate English to German: {source}"`. The braces
+    name the column that models read; not given = only the text.
     """
     augment: Annotated[Augment | None, ADDED] = None
     """Augmentation of the training split; not given = none."""

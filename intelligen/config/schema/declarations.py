@@ -51,8 +51,8 @@ def _require_declared(cls: type[Settings], *names: str) -> None:
     named = "name" in inspect.get_annotations(cls) and not cls.model_fields["name"].is_required()
     if missing := [name for name in names if named and name not in vars(cls)]:
         raise TypeError(
-            f"{cls.__qualname__} does not declare {', '.join(missing)}: each has to stand in the class itself, since"
-            " no default of it would be right for all"
+            f"{cls.__qualname__} does not declare {', '.join(missing)}: each must be in the class itself, since"
+            " no default would be right for all"
         )
 
 

@@ -50,16 +50,17 @@ class Sample(Settings):
 class Mbr(Settings):
     """Minimum Bayes risk: of `samples` drawn hypotheses the one that is most like all of them (Eikema and Aziz 2020).
 
-    Each is scored by its mean utility, with every drawn hypothesis, itself among them, in the reference's place.
+    Each is scored by its mean utility, with every drawn hypothesis, itself included, as the reference.
     """
 
     name: Literal["mbr"] = "mbr"
     samples: Annotated[int, Field(ge=2, le=256)] = 32
-    """Drawn for each source. Decoding takes as many times as long as `sample`; utilities grow with the square."""
+    """Hypotheses drawn for each source. Decoding takes this many times as long as `sample`. The cost of utilities grows
+    with the square."""
     utility: Utility = "chrf"
     """Sentence chrF, or smoothed sentence BLEU with the task's tokenizer, by sacreBLEU's rules."""
     temperature: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
-    """This and the two below as of `sample`."""
+    """This key and the next two mean the same as for `sample`."""
     top_k: NonNegativeInt = 0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
 
@@ -90,5 +91,5 @@ class Decoding(Settings):
     batch_tokens: PositiveInt = 4096
     """Padded source tokens decoded at once (times the beam size)."""
     cuda_graphs: Annotated[bool, ADDED] = False
-    """Decode on a GPU by CUDA graphs: each step of a model of ours runs as one, by a cache of fixed size. Sums are then
-    rounded otherwise. Never run on a GPU."""
+    """Decode on a GPU by CUDA graphs: each step of a model of ours runs as one graph, with a cache of fixed size. Sums
+    are then rounded differently. Never run on a GPU."""

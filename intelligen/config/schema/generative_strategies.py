@@ -52,7 +52,7 @@ class GenerativePosition(_Interleaved, _Truncated):
 
     name: Literal["generative_position"] = "generative_position"
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
-    """Of the rollout; 0 = argmax, of which `top_k` and `top_p` change nothing."""
+    """Of the rollout; 0 = argmax, on which `top_k` and `top_p` have no effect."""
 
 
 class GenerativeRisk(Rewarded):
@@ -127,7 +127,7 @@ class Generative(_Interleaved, _Truncated):
     reward: Literal["bleu", "chrf"] = "chrf"
     """Of `generative_risk` and `generative_self_critical`."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
-    """Of the rollout; 0 = argmax. `risk` and `self_critical` sample, so 0 stands for 1 there."""
+    """Of the rollout; 0 = argmax. `risk` and `self_critical` sample, so 0 means 1 there."""
     min_importance: Share = 0.1
     """Of `generative_offpolicy`."""
     max_length: PositiveInt | None = None

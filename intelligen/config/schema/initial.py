@@ -15,19 +15,19 @@ class Initial(Settings):
     """Weights of another model, or vectors of words, that the training starts from. Give `experiment` or `path`."""
 
     experiment: LocalPath | None = None
-    """An experiment file, relative to this file. Its baseline is trained first, with this experiment's seed; where it
-    has been trained already, it is found again.
+    """An experiment file, relative to this file. Its baseline is trained first, with this experiment's seed. If it has
+    been trained already, it is found again.
     """
     epoch: PositiveInt | None = None
-    """Of the experiment's training: one that its `training.keep_epochs` keeps; not given = its selected weights."""
+    """An epoch of the experiment's training that its `training.keep_epochs` keeps; not given = its selected weights."""
     path: LocalPath | None = None
     """The directory of a finished trial, or a file of word vectors (word2vec's text format, plain or `.gz`, or `.npz`
     with the arrays `words` and `vectors`), relative to this file.
     """
     part: Part = "all"
-    """What is loaded; the rest stays random. Word vectors are embeddings."""
+    """What is loaded. The rest remains random. Word vectors are embeddings."""
     freeze: bool = False
-    """Keep what was loaded as it is: it is not trained."""
+    """Do not train what was loaded."""
 
     @model_validator(mode="after")
     def _names_one_source(self) -> "Initial":

@@ -15,8 +15,8 @@ KEY: Final = "test.learned_metric.path"
 class LearnedMetric(Settings):
     """A regression model of `transformers` that was trained on people's judgements, as BLEURT's are.
 
-    It reads a reference and a hypothesis, and gives one number, of which more is better. Its mean over the rows is
-    shown beside the metric that is tested, and never tested itself.
+    It reads a reference and a hypothesis, and gives one number; more is better. The mean over the rows is shown beside
+    the tested metric, and never tested itself.
     """
 
     path: LocalPath

@@ -9,7 +9,7 @@ from intelligen.config.schema.tasks import DEFAULT_SELECTION_METRIC, SelectionMe
 
 
 class Objective(Settings):
-    """What the search optimises; a metric of the validation set, never of a test set."""
+    """What the search optimises: a metric of the validation set, never of a test set."""
 
     metric: SelectionMetric = DEFAULT_SELECTION_METRIC
     direction: Direction = "maximize"
@@ -21,7 +21,7 @@ class Objective(Settings):
 
 
 class OneOfSeveral(Settings):
-    """One of several objectives. The first is a metric of the validation set: trials select and stop by it alone."""
+    """One of several objectives. The first is of the validation set, and only it selects weights and stops trials."""
 
     metric: SelectionMetricOrCost
     """`time/epoch_s`: mean over the trial's epochs; `cost/device_s`: device-seconds of the whole trial."""

@@ -45,7 +45,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class OpenArm:
-    """Opens a union of settings that `name` tells apart: a name that is none of its own is an installed package's."""
+    """Opens a union of settings, chosen by `name`: a name that is none of its own is an installed package's."""
 
     group: str
     """Of the entry points."""
@@ -101,7 +101,7 @@ class OpenArm:
         for name in self._entry_points():
             try:
                 yield name, self.installed(name).plugin.settings
-            except ConfigError:  # told where a file names it
+            except ConfigError:  # reported where a file names it
                 continue
 
     def _validated(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:

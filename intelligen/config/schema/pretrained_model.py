@@ -19,16 +19,17 @@ _OFFERS: dict[str, frozenset[Capability]] = {
 
 
 class Lora(Settings):
-    """Low-rank adaptation (Hu et al. 2022): the pre-trained weights stay as they are, and small matrices learn."""
+    """Low-rank adaptation (Hu et al. 2022): the pre-trained weights do not change, and small matrices learn."""
 
     rank: PositiveInt = 8
-    """Of the two matrices beside each adapted projection."""
+    """Rank of the two matrices beside each adapted projection."""
     alpha: PositiveInt = 16
-    """What they add is multiplied by alpha / rank."""
+    """The matrices' output is multiplied by alpha / rank."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    """On what they read."""
+    """Dropout on what the matrices read."""
     targets: Literal["auto"] | tuple[str, ...] = "auto"
-    """Names of the projections that are adapted, as the model's modules end; `auto` = of queries and values."""
+    """Names of the projections that are adapted, as the ends of the names of the model's modules; `auto` = queries and
+    values."""
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -56,7 +57,7 @@ class Pretrained(ModelSettings):
     resolved: Resolved | None = None
     """What was found there; the program writes it."""
     lora: Lora | None = None
-    """Train an adapter alone; not given = all weights."""
+    """Train only an adapter; not given = all weights."""
     freeze: tuple[Literal["encoder", "decoder", "embeddings"], ...] = ()
     """Parts that are not trained."""
     checkpointing: bool = False

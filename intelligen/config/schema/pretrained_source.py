@@ -12,20 +12,20 @@ from intelligen.errors import ChangedError
 
 
 class Resolved(Settings):
-    """What a pre-trained model's directory was found to be. The program writes this group; no file needs it."""
+    """What was found in a pre-trained model's directory. The program writes this group; no file needs it."""
 
     path: Annotated[str, UNCOMPARED] = ""
-    """What the other keys were found at; empty where prepared data tell of it."""
+    """What the other keys were found at; empty if they are from prepared data."""
     revision: Annotated[str | None, UNCOMPARED] = None
     """The commit that was asked for."""
     files: str
     """Content hash of its configuration, weights and tokenizer."""
     sha256: Annotated[dict[str, str], UNCOMPARED] = Field(default={})
-    """File → SHA-256, of which `files` is made."""
+    """File → SHA-256, from which `files` is computed."""
     licence: Annotated[str | None, UNCOMPARED] = None
     """As its README.md or its LICENSE states it."""
     shape_alone: Annotated[bool, UNCOMPARED] = False
-    """Whether `path` has no weights: those of a trained model are loaded into what is built."""
+    """Whether `path` has no weights. Then those of a trained model are loaded into the network."""
     family: str
     """Its `model_type`."""
     max_positions: int

@@ -17,7 +17,7 @@ FURTHER = (
 
 
 class _OfAnyTask:
-    """Tells editors the results that some task has; whether a sweep's has one is checked with the sweep."""
+    """Gives editors the results that some task has; whether a sweep's has one is checked with the sweep."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """All names."""
@@ -29,7 +29,7 @@ class Published(Settings):
     """Figures of others. Nothing is computed from them."""
 
     note: str
-    """Whose they are, and what a reader must know of them: seeds, data, what chose the models."""
+    """Where they are from, and what a reader must know about them: seeds, data, how the models were chosen."""
     rows: Annotated[
         dict[Name, Annotated[dict[Annotated[str, _OfAnyTask()], FiniteFloat], Field(min_length=1)]], Field(min_length=1)
     ]

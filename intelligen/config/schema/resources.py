@@ -19,7 +19,7 @@ class Resources(Settings):
     0. A sweep keeps what auto was at its first launch. 0 = train on processors."""
     concurrent_trials: PositiveInt | Literal["auto"] = 1
     """Trials at the same time. auto = as many as the processors or GPUs hold at each launch, and no more than the sweep
-    has; memory is not counted, and `plan` warns where it does not hold them."""
+    has. Memory is not counted: `plan` warns if it is too small for them."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """A trial that crashes is tried this many times in all; it resumes from its last checkpoint."""
     no_progress_s: PositiveFloat | None = 3600.0

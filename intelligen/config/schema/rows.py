@@ -44,16 +44,16 @@ class StrategyControl(Settings):
     """Rows are the strategies of `space.strategy`."""
 
     control: Name = "standard"
-    """The strategy that differences are against."""
+    """The control: the strategy that others are compared with."""
 
 
 class Variants(Settings):
     """Rows are variants of the experiment, each by name."""
 
     control: Name
-    """The variant that differences are against."""
+    """The control: the variant that others are compared with."""
     of: Annotated[dict[Name, Variant], Field(min_length=2)]
-    """Name → settings of the experiment by their dotted keys, and a `label` of the row's, if it is to have one."""
+    """Name → settings of the experiment by their dotted keys, and optionally a `label` of the row."""
 
     @model_validator(mode="after")
     def _known_control(self) -> Self:
@@ -81,11 +81,12 @@ class Axes(Settings):
     """Rows are all combinations of the values of several axes: `pretrain-20.lm-0`."""
 
     control: dict[Name, str]
-    """Axis → its value in the row that differences are against."""
+    """Axis → its value in the control, the row that others are compared with."""
     of: Annotated[dict[Name, Annotated[dict[Name, Variant], Field(min_length=1)]], Field(min_length=1)]
     """Axis → value → settings of the experiment by their dotted keys."""
     label: str | None = None
-    """What figures and tables call a row, each axis in braces standing for its value: `gpt-pre:{pretrain}-lm:{lm}`."""
+    """The name of a row in figures and tables, with the value of each axis in place of its braces:
+    `gpt-pre:{pretrain}-lm:{lm}`."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

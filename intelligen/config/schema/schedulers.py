@@ -9,11 +9,11 @@ from intelligen.config.schema.probability_schedule import Share
 
 
 class Asha(Settings):
-    """Asynchronous successive halving (Li et al. 2020): of the trials that reach a rung, 1/η go on."""
+    """Asynchronous successive halving (Li et al. 2020): of the trials that reach a rung, the best 1/η continue."""
 
     name: Literal["asha"] = "asha"
     grace_epochs: PositiveInt = 1
-    """No trial is stopped earlier."""
+    """No trial is stopped before this epoch."""
     reduction_factor: Annotated[int, Field(ge=2)] = 2
     """η"""
 
@@ -21,8 +21,8 @@ class Asha(Settings):
 class Hyperband(Settings):
     """ASHA in several brackets (Li et al. 2018): each starts its rungs η times later, and the last one stops no trial.
 
-    It hedges against an objective whose early epochs mislead. A trial's bracket is drawn from its name, in the
-    proportions of the source's algorithm 1.
+    This helps if early epochs of the objective mislead. A trial's bracket is drawn from its name, in the proportions of
+    the source's algorithm 1.
     """
 
     name: Literal["hyperband"] = "hyperband"
@@ -33,17 +33,17 @@ class Hyperband(Settings):
 
 
 class Median(Settings):
-    """Median stopping (Golovin et al. 2017, sec. 3.2.1): a trial stops whose best falls behind most others' means.
+    """Median stopping (Golovin et al. 2017, sec. 3.2.1): a trial stops if its best is worse than most others' means.
 
-    Its best objective so far is compared with the median, over the trials that came as far, of the mean of their
-    objectives up to the same epoch.
+    Its best objective so far is compared with the median, over the trials that reached the same epoch, of the mean of
+    their objectives up to it.
     """
 
     name: Literal["median"] = "median"
     grace_epochs: PositiveInt = 1
-    """No trial is stopped earlier, and the others' earlier epochs do not count."""
+    """No trial is stopped before this epoch, and earlier epochs of the others do not count."""
     least_trials: PositiveInt = 3
-    """No trial is stopped before this many others have come as far."""
+    """No trial is stopped before this many others have reached the same epoch."""
 
 
 class Pbt(Settings):
@@ -59,7 +59,7 @@ class Pbt(Settings):
     interval_epochs: PositiveInt = 1
     """Epochs of an interval."""
     quantile: Annotated[float, Field(gt=0.0, le=0.5)] = 0.25
-    """Share of the trials that exploit others, and of those that are exploited; at least one each."""
+    """Share of the trials that exploit others, and of those that are exploited; at least one of each."""
     perturbation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """A copied value is multiplied by 1 − this or 1 + this; if that leaves its range, it is kept."""
     resample_probability: Share = 0.25

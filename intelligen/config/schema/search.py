@@ -14,7 +14,7 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 
 
 class WarmStart(Settings):
-    """What the search knows before its first trial; several may stand together.
+    """What the search knows before its first trial; several may be given together.
 
     A point names parameters as the search does (`finetuning.optimizer.learning_rate`, `generative/probability.start`),
     those of an option together with the option; what it leaves out is drawn.
@@ -53,10 +53,10 @@ class Search(Settings):
     file in the sweep's directory where not given."""
     warm_start: WarmStart | None = None
     replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES), ADDED] = 1
-    """So many searches, each with the whole budget and with seeds of its own: those of the first are `seed` and
-    `experiment.seed`, those of each further one are 1 and 1000 higher. What each has found is confirmed with so many
-    `confirm.seeds`. With one, a study tells of the configurations that were found; with 3 or more it tells of the
-    strategies, over searches; 2 decide nothing. It stays as it was when the sweep began."""
+    """Number of searches. Each has the whole budget and seeds of its own: the first has `seed` and `experiment.seed`,
+    and those of each further one are 1 and 1000 higher. What each search has found is confirmed with `confirm.seeds`
+    seeds. With 1, a study is about the configurations that were found; with 3 or more it is about the strategies,
+    over searches; 2 decide nothing. It cannot be changed after the sweep has begun."""
 
     @field_validator("storage")
     @classmethod

@@ -77,8 +77,8 @@ class PairTable(Settings):
     format: Annotated[Literal["tsv", "csv", "jsonl"] | None, ADDED] = None
     """What the file is, where its ending does not say it (`ratings_train.txt`)."""
     columns: Annotated[Annotated[list[ColumnName], Field(min_length=1), AfterValidator(_distinct)] | None, ADDED] = None
-    """Names of the columns, in their order, of a .tsv or .csv file without a header row: `[source, target]`. Not given
-    = the first row names them."""
+    """Names of the columns, in order, of a .tsv or .csv file without a header row: `[source, target]`. Not given = the
+    first row names them."""
     source_field: str = "source"
     """Column or field of the source text; in .jsonl a dot descends into a nested object (`translation.en`)."""
     target_field: str = "target"

@@ -17,7 +17,7 @@ SearchName = Literal["greedy", "beam", "sample", "mbr"]
 class PowerPrior(Settings):
     """How much the difference of a pair of runs varies between seeds, as far as it is known before a study.
 
-    With several searches (`search.replicates`): between searches, the runs of each averaged.
+    With several searches (`search.replicates`), it is how much it varies between searches, each the mean of its runs.
     """
 
     either = (("sd", "sweep"),)
@@ -58,7 +58,7 @@ class Confirmation(Settings):
     seeds: Annotated[int, Field(ge=2, le=100)] | SeedRange = 3
     """So many: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start. Fewer than
     3 decide nothing. With `until` a range, `{at_least: 3, at_most: 10}`. With several searches (`search.replicates`)
-    each has so many, and 2 are enough."""
+    each search has this many, and 2 are enough."""
     until: Annotated[Literal["resolved"] | None, ADDED] = None
     """`resolved`: the study looks at the test scores after `at_least` seeds, and after each further one. A strategy
     takes another seed, and its controls with it, until it is shown to be better or worse than its own control (a better
@@ -72,7 +72,7 @@ class Confirmation(Settings):
     its control is shown to be smaller is called equivalent. Not given = none is. It stays as it was when the sweep
     began."""
     prior: Annotated[PowerPrior | None, ADDED] = None
-    """From what `plan` and a launch tell which differences the study can find; not given = they tell it in standard
+    """What `plan` and a launch use to compute which differences the study can find; not given = these are in standard
     deviations. No verdict depends on it."""
 
     @model_validator(mode="after")
@@ -120,7 +120,7 @@ class Scoring(Settings):
     does. One that the experiment uses has its settings there; others have their defaults. Beam sizes, such as
     `[{beam: 1}, {beam: 4}, {beam: 16}]`, make a beam curve."""
     learned_metric: Annotated[LearnedMetric | None, ADDED] = None
-    """Of tasks whose models write text: also score every test set by this model, as `test/learned`."""
+    """Also score every test set by this model, as `test/learned`. For tasks whose models write text."""
 
     @field_validator("searches")
     @classmethod

@@ -79,19 +79,19 @@ class Curriculum(Settings):
 
 
 class Gap(Settings):
-    """The costlier strategies take the more updates the larger the measured exposure gap is.
+    """The larger the measured exposure gap, the more updates the costlier strategies take.
 
     The gap is teacher-forced minus free-running token accuracy on the validation set, smoothed over epochs.
     """
 
     name: Literal["gap"] = "gap"
     gain: PositiveFloat = 1.0
-    """Their share of the updates = gain × gap, at most `largest_share`."""
+    """Their share of the updates is gain × gap, at most `largest_share`."""
     largest_share: Share = 0.7
     memory: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     """Weight of the former gap in the moving average."""
     weights: Weights = Weights(recurrent=0.5, generative=0.5)
-    """How their share is divided; `standard` has no weight here, it takes the rest."""
+    """How their share is divided. `standard` has no weight here: it takes the rest."""
 
     @model_validator(mode="after")
     def _standard_is_the_rest(self) -> "Gap":
@@ -118,13 +118,14 @@ class Bandit(Settings):
 
 
 class Guard(Settings):
-    """Rolls back to the last good weights where the mixture does harm."""
+    """Rolls back to the last good weights if the mixture does harm."""
 
     drop: NonNegativeFloat | None = 1.0
     """δ: a drop of the selection metric below its best by more than this counts; in points of BLEU or chrF, in nats
     of loss. None = no guard."""
     patience: PositiveInt = 2
-    """So many such epochs in a row, and the weights go back and the mass of all strategies but `standard` is halved."""
+    """After this many such epochs in a row, the weights go back and the mass of all strategies but `standard` is
+    halved."""
 
 
 class DrawnGenerative(Generative):

@@ -130,7 +130,7 @@ class Sweep(Settings):
             raise ValueError("search.warm_start has no meaning with the scheduler pbt: leave it out")
         if self.confirm is not None:
             raise ValueError(
-                "confirm cannot stand with the scheduler pbt: what a trial comes to there is made of others' weights,"
+                "confirm cannot be used with the scheduler pbt: a trial's result there comes from weights of others,"
                 " which no other seed can repeat; leave it out, or take another scheduler"
             )
         if self.resources.workers > 1:

@@ -70,8 +70,8 @@ class QuestionAnswering(TaskSettings):
     """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; of
     languages whose words take endings, such as Korean, `valid/chrf` sees more."""
     script: Annotated[AnswerScript, ADDED] = "squad"
-    """By whose rules exact match and token F1 compare answers: `squad` = words, without English articles (Rajpurkar et
-    al. 2016); `korquad` = KorQuAD 1.0's, which compares characters, for Korean. Their numbers are not comparable."""
+    """The rules by which exact match and token F1 compare answers: `squad` = words, without English articles (Rajpurkar
+    et al. 2016); `korquad` = characters, as KorQuAD 1.0 does for Korean. Their numbers are not comparable."""
     bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
     """What cuts answers into words for BLEU, as in translation; the other metrics do not use it."""
 
@@ -120,8 +120,8 @@ class LanguageModelling(TaskSettings):
     selection_metric: Literal["valid/perplexity", "valid/loss"] = "valid/perplexity"
     """What chooses the best epoch; both are minimised."""
     n_seq: Annotated[int, Field(ge=2, le=16_384)] = 256
-    """Most tokens of a window. A document with its EOS is cut into windows, each token in exactly one of them; a
-    further window begins after the token before it, and knows nothing else of the document so far."""
+    """Most tokens of a window. A document with its EOS is cut into windows, and each token is in exactly one of them. A
+    further window begins after the token before it, and has nothing else of the document so far."""
     packing: bool = False
     """Train on windows that are full: the next document begins where one ends. Tokens of one document do not attend to
     those of another. Evaluation never packs, so that no document's score depends on its neighbours."""

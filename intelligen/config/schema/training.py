@@ -108,7 +108,7 @@ class Training(Settings):
     it is. Sums are then rounded otherwise."""
     flash_attention: Annotated[bool, ADDED] = False
     """Attend to sources by torch's flash kernel for sequences of different lengths, without a mask of padding: in an
-    encoder-decoder of ours, in bf16 or fp16 on a GPU. Sums are then rounded otherwise. Never run on a GPU."""
+    encoder-decoder of ours, in bf16 or fp16 on a GPU. Sums are then rounded differently. Never run on a GPU."""
     patience: PositiveInt | None = None
     """Stop after this many epochs without a better validation score; not given = never."""
     average_last: Annotated[int, Field(ge=1, le=100)] = 1

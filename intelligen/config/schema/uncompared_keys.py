@@ -17,7 +17,7 @@ def uncompared_keys(settings: Any, data: JsonValue, key: Key = ()) -> Iterator[K
     Args:
         settings: Their type.
         data: What was recorded.
-        key: Where it stands.
+        key: Where it is.
 
     """
     if not isinstance(data, dict):

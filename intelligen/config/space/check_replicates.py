@@ -22,11 +22,11 @@ def _reasons(sweep: Sweep) -> Iterator[str]:
         yield "needs `confirm`: searches are compared by what they have found, trained again with other seeds; add it"
     elif sweep.confirm.until is not None:
         yield (
-            "is fixed beforehand, and confirm.until takes one seed after the other, which do not tell how searches"
+            "is fixed beforehand, and confirm.until takes one seed after the other, which do not show how searches"
             " differ: give fixed confirm.seeds, without until and difference, or leave replicates out"
         )
     if sweep.search.warm_start is not None:
         yield (
-            "is for searches that are independent of each other, and search.warm_start tells all of them the same;"
-            " leave one of the two out"
+            "is for searches that are independent of each other, and search.warm_start gives all of them the same"
+            " points; leave one of the two out"
         )

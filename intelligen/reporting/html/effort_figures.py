@@ -25,7 +25,7 @@ from intelligen.state.trial_records import TrialState
 Marks = Mapping[str, Mark]
 
 MOST_MEASURED = 3000
-"""Trials of all rows from which importance is computed: Optuna copies each twice, and so many tell it well enough."""
+"""Trials of all rows from which importance is computed: Optuna copies each twice, and so many are enough."""
 _EFFORTS = ("trials", "device_hours", "target_tokens")
 
 

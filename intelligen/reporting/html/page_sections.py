@@ -180,13 +180,12 @@ def _traced(study: StudyResults) -> str:
     of_sweep = (
         f" Run {study.runs.sweep} of experiment {study.runs.experiment} is the sweep's." if study.runs.sweep else ""
     )
-    of = "row" if study.compared.variants else "row's strategy"
     return (
-        f"Every number of this page comes from these trials: scores from the hypotheses of those of a {of} and"
-        f" seeds, costs from the epochs of all of a {study.compared.word}'s. Their files lie in these directories,"
-        f" which start at {study.directory}. In MLflow{where} a trial's run has its epochs as metrics and its"
-        f" hypotheses as artifacts, and is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's"
-        f" name.{of_sweep}"
+        f"Every number of this page comes from these trials. A row's scores come from the hypotheses of the trials of"
+        f" its seeds. Its costs come from the epochs of all trials of the {study.compared.word}. Their files are in"
+        f" these directories, which start at {study.directory}. In MLflow{where} a trial's run has its epochs as"
+        " metrics and its hypotheses as artifacts, and is found by"
+        f" tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name.{of_sweep}"
     )
 
 

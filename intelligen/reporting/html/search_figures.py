@@ -18,11 +18,11 @@ from intelligen.state.trial_records import TrialState
 Marks = Mapping[str, Mark]
 
 MOST_POINTS, MOST_BARS, MOST_NAMES = 600, 60, 40
-"""Trials of a figure as points, as bars and in its caption: more could not be told apart, or not be read."""
+"""Trials of a figure as points, as bars and in its caption: more could not be distinguished, or not be read."""
 
 
 def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
-    """Each trial's objective beside its cost, and the trials that no other betters in both."""
+    """Each trial's objective beside its cost, and the trials that no other exceeds in both."""
     figure = axes(x="device-seconds of the trial", y=study.metric)
     members = {m.record.id: m for m in study.searched if m.value(study.metric) is not None}
     valued = {name: member.value(study.metric) or 0.0 for name, member in members.items()}

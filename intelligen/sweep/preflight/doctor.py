@@ -53,7 +53,7 @@ class Finding:
     check: str
     verdict: CheckStatus
     found: str
-    mend: str = ""
+    fix: str = ""
     """What to do about it; empty where all is well."""
 
 

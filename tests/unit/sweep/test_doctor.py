@@ -23,9 +23,9 @@ def test_missing_requirements_are_named_with_a_command_that_installs_them(
     monkeypatch.setattr(doctor, "CONSTRAINTS", tmp_path / constraints)
     monkeypatch.setattr(doctor, "requires", lambda package: ["click>=99", "no-such-package", "numpy"])
     (found,) = (one for one in doctor._packages() if one.check == "packages")
-    assert (found.verdict, found.mend) == (doctor.CheckStatus.FAIL, fix)
+    assert (found.verdict, found.fix) == (doctor.CheckStatus.FAIL, fix)
     assert "no-such-package is missing" in found.found
 
 
 def test_the_fields_of_a_finding_are_the_documented_keys_of_the_json_document() -> None:
-    assert [field.name for field in fields(doctor.Finding)] == ["check", "verdict", "found", "mend"]
+    assert [field.name for field in fields(doctor.Finding)] == ["check", "verdict", "found", "fix"]
