@@ -1,4 +1,4 @@
-"""Files that a command is told to write: `-` is standard output, and links, pipes and devices are written into."""
+"""Files that a command writes on request: `-` is standard output, and links, pipes and devices are written into."""
 
 from pathlib import Path
 
