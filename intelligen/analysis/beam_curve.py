@@ -14,7 +14,7 @@ from intelligen.config.schema.decoding import Beam
 from intelligen.evaluation import Interval
 from intelligen.tasks.base import AnyMetric
 
-HOW: Final = (
+_HOW: Final = (
     "The same models at every size, each with one length penalty. Size 1 is greedy search. Nothing is tested here, and"
     " the answer is of the experiment's own search."
 )
@@ -38,6 +38,11 @@ class BeamCurve:
     def title(self) -> str:
         """For headings."""
         return f"{self.metric.title} of {self.split} by beam size"
+
+    @property
+    def note(self) -> str:
+        """How to read it."""
+        return _HOW
 
     def rows(self) -> list[tuple[str, list[Interval | None]]]:
         """Of every system its scores at all sizes; None at those by which it was not decoded."""

@@ -93,7 +93,7 @@ def test_an_alias_bomb_is_refused_before_it_grows(folder: Path) -> None:
     Path("x.yaml").write_text("\n".join(rows))
     messages = refusal(Path("x.yaml"))
     assert messages[0].startswith("x.yaml:1: a0: anchor &a0")
-    assert len(messages) == 11
+    assert len(messages) == 101
 
 
 def test_a_file_over_one_mebibyte_is_not_parsed(folder: Path) -> None:

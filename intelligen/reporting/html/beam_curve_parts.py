@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from intelligen.analysis.beam_curve import HOW, BeamCurve
+from intelligen.analysis.beam_curve import BeamCurve
 from intelligen.analysis.study import StudyResults
 from intelligen.reporting.html.figures import Figure, add_line, axes
 from intelligen.reporting.html.page_tables import Table, number, spread, word
@@ -27,4 +27,4 @@ def beam_curve_figure(study: StudyResults, curve: BeamCurve, marks: Mapping[str,
         points = [(str(size), one.value) for size, one in found.items()]
         add_line(figure, marks[system], points, name=study.label(system))
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=[*map(str, curve.sizes)])
-    return Figure("beam-curve", curve.title, HOW, figure)
+    return Figure("beam-curve", curve.title, curve.note, figure)

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-from intelligen.analysis.beam_curve import HOW, BeamCurve
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.analysis.sweep_results import TableWords
 from intelligen.analysis.verdicts import RowVerdict
-from intelligen.evaluation import Interval
 from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 from intelligen.state.trial_records import TrialState
+
+if TYPE_CHECKING:  # they import torch
+    from intelligen.analysis.beam_curve import BeamCurve
+    from intelligen.evaluation import Interval
 
 _NOTE = (
     "valid = the best trial's selected weights; test = the same weights, scored once by the experiment's test search,"
@@ -126,19 +129,21 @@ def markdown_verdicts(verdicts: Sequence[RowVerdict], words: TableWords = _WORDS
     return "\n" + "\n".join(lines) + "\n"
 
 
-def markdown_beam_curve(curve: BeamCurve | None, words: TableWords = _WORDS) -> str:
+def markdown_beam_curve(curve: "BeamCurve | None", words: TableWords = _WORDS) -> str:
     """Scores by sizes of the beam; empty where there are none."""
     if curve is None:
         return ""
     form = curve.metric.format
 
-    def text(found: Interval | None) -> str:
+    def text(found: "Interval | None") -> str:
         return "–" if found is None else f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
 
     titles = [curve.title, *map(str, curve.sizes)]
     lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
     lines += [[words.compared.label(system), *map(text, found)] for system, found in curve.rows()]
-    return "\n" + "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines) + f"\n\n{HOW}\n"
+    return (
+        "\n" + "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines) + f"\n\n{curve.note}\n"
+    )
 
 
 def _trials(row: StrategySummary) -> str:
