@@ -1,5 +1,6 @@
 """Chat on a terminal or in a pipe: commands, Ctrl-C and Ctrl-D; what is said about the chat goes to standard error."""
 
+import json
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, get_args
@@ -8,7 +9,7 @@ import click
 
 from intelligen.config.schema.stages_after_search import SearchName, search_named
 from intelligen.data.text_lines import decoded_lines, require_text
-from intelligen.errors import DataError
+from intelligen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from intelligen.training.chat import Chat
@@ -18,7 +19,7 @@ _SEARCHES = get_args(SearchName)
 COMMANDS = f"/reset, /search {'|'.join(_SEARCHES)}, /quit"
 
 
-def chat_on_standard_input(chat: "Chat") -> None:
+def chat_on_standard_input(chat: "Chat", *, as_json: bool = False) -> None:
     """Answer every line; in a pipe each is a text, and on a terminal those that begin with a slash are commands.
 
     Raises:
@@ -28,12 +29,16 @@ def chat_on_standard_input(chat: "Chat") -> None:
     if sys.stdin is None:
         raise DataError(f"{_PLACE} is closed; redirect it from a file: … < FILE")
     said = _Said(chat)
+    if sys.stdin.isatty() and as_json:
+        raise ConfigError("--json: a chat on a terminal has no documents; leave it out, or pipe lines into the chat")
     if sys.stdin.isatty():
         _on_terminal(chat, said)
         return
     # Bytes: how Python would decode them depends on the locale.
-    for line in decoded_lines(sys.stdin.buffer, _PLACE, Counter()):
-        click.echo("".join(chat.answer(line)))
+    for number, line in enumerate(decoded_lines(sys.stdin.buffer, _PLACE, Counter()), start=1):
+        answer = "".join(chat.answer(line))
+        document = {"format": 1, "line": number, "input": line, "output": answer}
+        click.echo(json.dumps(document, ensure_ascii=False) if as_json else answer)
         said.tell()
 
 

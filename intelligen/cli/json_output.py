@@ -10,7 +10,7 @@ import click
 from intelligen.reporting.terminal.console_output import is_utf8
 
 
-def print_document(document: dict[str, Any] | list[dict[str, Any]]) -> None:
+def print_document(document: dict[str, Any]) -> None:
     """One JSON document on standard output; what is not finite is null."""
     click.echo(json.dumps(_finite(document), ensure_ascii=not is_utf8(sys.stdout), indent=1, allow_nan=False))
 

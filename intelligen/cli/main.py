@@ -103,7 +103,7 @@ VERBS = (
     Verb(
         "inference",
         "verbs.inference_test:inference",
-        "Answer standard input line by line; on a terminal, prompt for lines.",
+        "Answer lines of text, one by one; on a terminal, prompt for lines.",
     ),
     Verb("chat", "verbs.chat:chat", "Chat with a trained model: answers appear token by token."),
     Verb("completion", "verbs.completion:completion", "Print the script that completes `intelligen` in a SHELL."),

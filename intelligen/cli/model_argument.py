@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from intelligen.analysis.find_sweep import find_trial
+from intelligen.cli import shell_completion
 from intelligen.cli.experiment_file import (
     ExperimentFile,
     baseline_training,
@@ -31,8 +32,8 @@ def model_options(command: Command) -> Command:
     """MODEL, and what says which one an experiment file means."""
     command = override_option(runs_option(device_option(command)))
     strategy = "With an experiment file: the model fine-tuned with this strategy; the baseline by default."
-    command = click.option("--strategy", help=strategy)(command)
-    return click.argument("model", metavar="MODEL")(command)
+    command = click.option("--strategy", shell_complete=shell_completion.strategies, help=strategy)(command)
+    return click.argument("model", metavar="MODEL", shell_complete=shell_completion.models)(command)
 
 
 def load_model(

@@ -1,6 +1,5 @@
 """Options that several commands share."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ import click
 from click.core import ParameterSource
 
 from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
+from intelligen.cli import shell_completion
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.errors import ConfigError
-from intelligen.state import layout
 
 Command = Callable[..., Any]
 
@@ -29,6 +28,7 @@ def override_option(command: Command) -> Command:
         "overrides",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=shell_completion.settings,
         help="Change a setting of the file, such as -o training.epochs=3. May be given several times.",
     )(command)
 
@@ -68,7 +68,12 @@ def search_options(command: Command) -> Command:
 
 def sweep_argument(*, required: bool = True) -> Callable[[Command], Command]:
     """SWEEP, the name of a sweep that has been started, or its file."""
-    return click.argument("sweep", required=required, shell_complete=_names)
+    return click.argument("sweep", required=required, shell_complete=shell_completion.sweeps)
+
+
+def trial_argument(command: Command) -> Command:
+    """TRIAL beside SWEEP."""
+    return click.argument("trial", required=False, shell_complete=shell_completion.trials)(command)
 
 
 def local_option(command: Command) -> Command:
@@ -122,9 +127,3 @@ def refuse_given(*names: str, why: str) -> None:
     for name in names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise ConfigError(f"--{name}: {why}")
-
-
-def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The sweeps of the runs directory, for a shell's completion; nothing is opened."""
-    runs = context.params.get("runs") or Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS))
-    return [name for name in layout.sweep_names(layout.sweeps(runs)) if name.startswith(incomplete)]

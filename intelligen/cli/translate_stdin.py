@@ -1,49 +1,120 @@
-"""A model's answers to standard input, such as translations or labels: one line out for each line in."""
+"""A model's answers to lines, such as translations or labels: one line out for each line in, as soon as it is known."""
 
+import json
+import os
+import stat
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from intelligen.config.schema.decoding import DecodingSearch
-from intelligen.data.text_lines import decoded_lines, require_text
-from intelligen.errors import DataError
+from intelligen.data.text_lines import decoded_lines, read_lines, require_text
+from intelligen.errors import DataError, writing
+from intelligen.reporting.terminal.progress_bars import counting
 
 if TYPE_CHECKING:
     from intelligen.training.trained_model import TrainedModel
 
 _PLACE = "standard input"
+_PAUSE_S = 0.5
+"""Of a pipe without a new line, after which the lines that are there are answered."""
 
 
-def translate_standard_input(trained: "TrainedModel", search: DecodingSearch) -> None:
-    """Print what the model says of every line; on a terminal, prompt for them. What was cut or replaced goes to stderr.
+@dataclass(frozen=True)
+class Lines:
+    """Where lines come from, and where answers go."""
+
+    source: Path | None = None
+    """None = standard input."""
+    target: Path | None = None
+    """None = standard output."""
+    as_json: bool = False
+    """Whether an answer is a JSON document on a line of its own."""
+
+
+def translate_lines(trained: "TrainedModel", search: DecodingSearch, lines: Lines) -> None:
+    """Write what the model says of every line; on a terminal, prompt for them. What was cut or replaced goes to stderr.
 
     Raises:
-        DataError: a line is no text; those before it are answered.
+        DataError: A line is no text; those before it are answered.
+        CannotCreateError: The target cannot be written.
 
     """
     from intelligen.training.translate import LINES_TOGETHER, translate
 
-    if sys.stdin is None:
+    if lines.source is None and sys.stdin is None:
         raise DataError(f"{_PLACE} is closed; redirect it from a file: … < FILE")
     notes: Counter[str] = Counter()
-    prompting = sys.stdin.isatty()
-    lines = _typed_lines() if prompting else _piped_lines(notes)
-    try:
-        for chunk in _chunks(lines, 1 if prompting else LINES_TOGETHER):
-            for translation in translate(trained, chunk, search=search, notes=notes):
-                click.echo(translation)
-            if prompting:
-                _tell(notes, trained)
-    finally:
-        _tell(notes, trained)
+    prompting = lines.source is None and sys.stdin.isatty()
+    done = 0
+    with ExitStack() as opened:
+        output = _opened(lines.target, opened)
+        shown = output.isatty() or prompting
+        heard = None if shown else opened.enter_context(counting())
+        try:
+            for chunk in _chunks(_source(lines, notes, prompting), 1 if prompting else LINES_TOGETHER):
+                for line, answer in zip(chunk, translate(trained, chunk, search=search, notes=notes), strict=True):
+                    done += 1
+                    document = {"format": 1, "line": done, "input": line, "output": answer}
+                    click.echo(json.dumps(document, ensure_ascii=False) if lines.as_json else answer, file=output)
+                output.flush()
+                if heard is not None:
+                    heard("answered", done)
+                if prompting:
+                    _tell(notes, trained)
+        finally:
+            _tell(notes, trained)
 
 
-def _piped_lines(notes: Counter[str]) -> Iterator[str]:
+def _opened(target: Path | None, opened: ExitStack) -> TextIO:
+    if target is None:
+        return sys.stdout
+    with writing(target):
+        return opened.enter_context(target.open("w", encoding="utf-8"))
+
+
+def _source(lines: Lines, notes: Counter[str], prompting: bool) -> Iterable[str | None]:
+    if prompting:
+        return _typed_lines()
+    if lines.source is not None:
+        return read_lines(lines.source, notes)
     # Bytes: how Python would decode them depends on the locale.
-    return decoded_lines(sys.stdin.buffer, _PLACE, notes)
+    found = decoded_lines(sys.stdin.buffer, _PLACE, notes)
+    return found if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode) else _with_pauses(found)
+
+
+def _with_pauses(lines: Iterator[str]) -> Iterator[str | None]:
+    """The lines of a pipe as they come, and None where it pauses."""
+    queue: SimpleQueue[str | Exception | None] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            for line in lines:
+                queue.put(line)
+            queue.put(None)
+        except Exception as error:  # raised where the lines are used
+            queue.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            found = queue.get(timeout=_PAUSE_S)
+        except Empty:
+            yield None
+            continue
+        if isinstance(found, Exception):
+            raise found
+        if found is None:
+            return
+        yield found
 
 
 def _typed_lines() -> Iterator[str]:
@@ -60,13 +131,14 @@ def _typed_lines() -> Iterator[str]:
         yield line
 
 
-def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """So many lines at a time; where reading fails, the lines before come first."""
+def _chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str]]:
+    """So many lines at a time, fewer where they pause; where reading fails, the lines before come first."""
     chunk: list[str] = []
     try:
         for line in lines:
-            chunk.append(line)
-            if len(chunk) == size:
+            if line is not None:
+                chunk.append(line)
+            if chunk and (line is None or len(chunk) == size):
                 yield chunk
                 chunk = []
     except DataError:

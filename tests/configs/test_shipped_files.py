@@ -30,7 +30,7 @@ def test_a_shipped_file_is_valid_with_fifty_points_of_its_space(
     path = place / name
     arguments = ["validate", str(path), "--samples", str(POINTS), "--json"]
     assert guarded(lambda: commands.main(arguments, standalone_mode=False)) == 0
-    (found,) = json.loads(capfd.readouterr().out)
+    (found,) = json.loads(capfd.readouterr().out)["files"]
     sweep = load_sweep(path)[0] if path.parent.name == "search_spaces" else None
     drawn = POINTS if sweep is not None and sweep.space else 0
     rows = 0 if sweep is None or sweep.space else len(sweep.row_ids())

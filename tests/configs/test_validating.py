@@ -64,7 +64,9 @@ def test_findings_as_json(validate) -> None:
     Path("bad.yaml").write_text(f"{EXPERIMENT}seed: -1\n")
     code, out, err = validate("sweep.yaml", "bad.yaml", "--json", "--samples", "3")
     assert (code, err) == (2, [])
-    assert json.loads("\n".join(out)) == [
+    document = json.loads("\n".join(out))
+    assert document["format"] == 1
+    assert document["files"] == [
         {"file": "sweep.yaml", "kind": "sweep", "problems": [], "sampled": 3, "resolved": 3, "rows": 0},
         {
             "file": "bad.yaml",
@@ -109,13 +111,13 @@ def test_what_a_file_is_shows_in_its_keys(validate, text: str, kind: str) -> Non
     Path("x.yaml").write_text(text)
     Path("rest.yaml").write_text(VARIED)
     _, out, _ = validate("x.yaml", "--json", "--samples", "0")
-    assert json.loads("\n".join(out))[0]["kind"] == kind
+    assert json.loads("\n".join(out))["files"][0]["kind"] == kind
 
 
 def test_what_is_no_yaml_is_of_no_kind(validate) -> None:
     Path("x.yaml").write_text("a: [\n")
     code, out, _ = validate("x.yaml", "--json")
-    (finding,) = json.loads("\n".join(out))
+    (finding,) = json.loads("\n".join(out))["files"]
     assert (code, finding["kind"], len(finding["problems"])) == (2, None, 1)
 
 

@@ -3,11 +3,15 @@
 import click
 from click.shell_completion import get_completion_class
 
+from intelligen.cli.json_output import print_document
+from intelligen.cli.options import json_option
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@json_option
 @click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(context: click.Context, shell: str, as_json: bool) -> None:
     """Print the script that completes `intelligen` in a SHELL.
 
     \b
@@ -17,4 +21,8 @@ def completion(context: click.Context, shell: str) -> None:
     """
     script = get_completion_class(shell)
     assert script is not None, "click knows these shells"
-    click.echo(script(context.find_root().command, {}, "intelligen", "_INTELLIGEN_COMPLETE").source())
+    text = script(context.find_root().command, {}, "intelligen", "_INTELLIGEN_COMPLETE").source()
+    if as_json:
+        print_document({"format": 1, "shell": shell, "script": text})
+    else:
+        click.echo(text)

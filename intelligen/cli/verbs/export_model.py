@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
+from intelligen.cli.json_output import print_document
 from intelligen.cli.model_argument import load_model, model_options
+from intelligen.cli.options import json_option
 
 
 @click.command("export-model")
 @model_options
 @click.argument("directory", type=click.Path(path_type=Path))
+@json_option
 @click.option("--adapter", is_flag=True, help="Write what LoRA has learnt alone, for use beside the base model.")
 def export_model(
     model: str,
@@ -19,6 +22,7 @@ def export_model(
     runs: Path,
     device: str,
     adapter: bool,
+    as_json: bool,
 ) -> None:
     """Write MODEL, which began as a pre-trained one, to DIRECTORY, as `transformers` loads it.
 
@@ -28,6 +32,9 @@ def export_model(
 
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     exported = export(trained, directory, adapter=adapter)
+    if as_json:
+        print_document({"format": 1, "model": str(exported.directory), "difference": exported.difference})
+        return
     click.echo(f"model    {exported.directory}")
     if exported.difference is not None:
         click.echo(f"search   {exported.difference}")

@@ -11,13 +11,15 @@ from intelligen.cli.model_argument import chosen_search, load_model, model_optio
 from intelligen.cli.new_test_set_option import new_test_set_option, new_test_sets
 from intelligen.cli.options import json_option, search_options
 from intelligen.cli.score_lines import score_document, score_lines
-from intelligen.cli.translate_stdin import translate_standard_input
+from intelligen.cli.translate_stdin import Lines, translate_lines
 from intelligen.config.schema.stages_after_search import SearchName
 from intelligen.errors import ConfigError
 from intelligen.state.trial_result import read_result, read_trial
 
 if TYPE_CHECKING:
     from intelligen.training.trained_model import SplitScore
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -78,17 +80,26 @@ def _cautioned(found: "SplitScore") -> "SplitScore":
 
 @click.command()
 @model_options
+@click.option("--input", "source", type=_FILE, help="Read the lines of this file, plain or .gz, not standard input.")
+@click.option("--output", "target", type=_FILE, help="Write the answers to this file, not to standard output.")
 @search_options
+@json_option
 def inference(
     model: str,
+    source: Path | None,
+    target: Path | None,
     strategy: str | None,
     search: SearchName | None,
     beam_size: int | None,
     overrides: tuple[str, ...],
     runs: Path,
     device: str,
+    as_json: bool,
 ) -> None:
-    """Answer standard input line by line; on a terminal, prompt for lines.
+    """Answer lines of text, one by one; on a terminal, prompt for lines.
+
+    Each line of standard input, or of --input, has one line of standard output, or of --output, as soon as it is known.
+    --json writes a document for each.
 
     The answer is a translation, an answer to a question, the text with a continuation, or a label, as the task has it.
 
@@ -97,4 +108,4 @@ def inference(
     """
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
-    translate_standard_input(trained, chosen)
+    translate_lines(trained, chosen, Lines(source, target, as_json))

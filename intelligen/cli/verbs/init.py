@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from intelligen.cli.json_output import print_document
+from intelligen.cli.options import json_option
 from intelligen.config.json_schema import FILES, schema_text
 from intelligen.errors import CannotCreateError, writing
 
@@ -15,7 +17,8 @@ EXPERIMENT, SWEEP = "experiment.yaml", "sweep.yaml"
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default=".", metavar="[DIR]")
-def init(directory: Path) -> None:
+@json_option
+def init(directory: Path, as_json: bool) -> None:
     """Write an experiment file and a sweep file to start from into DIR.
 
     The files are commented and valid, and run in a few minutes on two cores, without data or a GPU. Their JSON
@@ -33,7 +36,11 @@ def init(directory: Path) -> None:
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             with (directory / name).open("x", encoding="utf-8") as file:
                 file.write(text)
-        click.echo(f"wrote    {directory / name}")
+        if not as_json:
+            click.echo(f"wrote    {directory / name}")
+    if as_json:
+        print_document({"format": 1, "files": [str(directory / name) for name in contents]})
+        return
     experiment, sweep = str(directory / EXPERIMENT), str(directory / SWEEP)
     for word, *command in (
         ("check", "validate", experiment, sweep),

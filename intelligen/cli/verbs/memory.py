@@ -10,6 +10,7 @@ import click
 from intelligen.cli.experiment_file import STRATEGY_HELP, ExperimentFile, data_to_train_on, named_device
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import device_option, experiment_argument, json_option, override_option, runs_option
+from intelligen.cli.shell_completion import strategies
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.errors import ConfigError, MemoryShortageError
 from intelligen.state.pretrained_place import placed
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @experiment_argument
-@click.option("--strategy", help=f"Measure its fine-tuning, not the baseline's training: {STRATEGY_HELP}.")
+@click.option(
+    "--strategy",
+    shell_complete=strategies,
+    help=f"Measure its fine-tuning, not the baseline's training: {STRATEGY_HELP}.",
+)
 @click.option(
     "--rows",
     metavar="N,N,…",

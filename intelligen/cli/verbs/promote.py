@@ -10,6 +10,7 @@ from intelligen.addresses import tracking_address
 from intelligen.analysis.find_sweep import find_sweep, named_in
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, last_tracking_option, runs_option, sweep_argument
+from intelligen.cli.shell_completion import trials
 from intelligen.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -19,7 +20,12 @@ _ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECAS
 
 @click.command()
 @sweep_argument()
-@click.option("--trial", "trial_id", help="The trial; by default the best of the strategy that is shown to win.")
+@click.option(
+    "--trial",
+    "trial_id",
+    shell_complete=trials,
+    help="The trial; by default the best of the strategy that is shown to win.",
+)
 @click.option("--name", "model_name", help="Name of the registered model; the sweep's name by default.")
 @click.option("--alias", default="champion", show_default=True, help="Alias that moves to the new version.")
 @runs_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intelligen.cli.json_output import print_document
-from intelligen.cli.options import json_option, runs_option, sweep_argument
+from intelligen.cli.options import json_option, runs_option, sweep_argument, trial_argument
 from intelligen.reporting.terminal.console_output import people_console
 from intelligen.reporting.terminal.fitting_table import Column, FittingTable
 from intelligen.reporting.terminal.progress_bars import TrainingProgress
@@ -26,7 +26,7 @@ _WIDEST_WORD = 44
 
 @click.command()
 @sweep_argument()
-@click.argument("trial", required=False)
+@trial_argument
 @runs_option
 @json_option
 def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:

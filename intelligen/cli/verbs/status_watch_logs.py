@@ -11,7 +11,7 @@ from intelligen.analysis.find_sweep import find_sweep, named_in
 from intelligen.analysis.status import Status, SweepState, read_status
 from intelligen.analysis.trial_logs import TrialLogs
 from intelligen.cli.json_output import print_document
-from intelligen.cli.options import json_option, refuse_given, runs_option, sweep_argument
+from intelligen.cli.options import json_option, refuse_given, runs_option, sweep_argument, trial_argument
 from intelligen.errors import IntelligenError
 from intelligen.reporting.terminal.console_output import people_console, printable
 from intelligen.reporting.terminal.status_view import list_view, status_view
@@ -75,7 +75,7 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 
 @click.command()
 @sweep_argument(required=False)
-@click.argument("trial", required=False)
+@trial_argument
 @runs_option
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the trials have ended.")
 @click.option("-n", "--lines", type=click.IntRange(1), help="The last N lines of each log; all by default.")
@@ -84,8 +84,8 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
     """Show the logs of SWEEP's trials, or of one TRIAL.
 
     TRIAL is a name such as t0003 or baseline-1, or a row of the sweep's table, which stands for all its trials;
-    SWEEP/TRIAL or a trial's directory names both, and so does t0003 where one sweep alone has it. Without TRIAL, shows the trials that are running, or the last one. Without SWEEP, lists the
-    sweeps.
+    SWEEP/TRIAL or a trial's directory names both, and so does t0003 where one sweep alone has it. Without TRIAL, shows
+    the trials that are running, or the last one. Without SWEEP, lists the sweeps.
     """
     if follow and as_json:
         raise click.UsageError("--follow has no end, so there is no document: leave out --json")

@@ -1,12 +1,13 @@
 """validate, schema: what a sweep or experiment file may contain, and whether a file keeps to it."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import click
 
 from intelligen.cli.json_output import print_document
-from intelligen.cli.options import override_option, runs_option
+from intelligen.cli.options import json_option, override_option, runs_option
 from intelligen.config.document import problem_line
 from intelligen.config.json_schema import schema_text
 from intelligen.config.load import SweepFile, load_experiment, read_sweep, settings_in, trial_experiment
@@ -48,7 +49,7 @@ class FileFinding:
     help="Number of points drawn from a sweep's space and resolved to trials.",
 )
 @runs_option
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option
 def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, runs: Path, as_json: bool) -> int:
     """Check sweep and experiment files without running anything; exit code 2 if one is wrong.
 
@@ -60,7 +61,7 @@ def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, 
     examined = [_examined(file, overrides, samples) for file in files]
     findings = [finding for finding, _ in examined]
     if as_json:
-        print_document([asdict(finding) for finding in findings])
+        print_document({"format": 1, "files": [asdict(finding) for finding in findings]})
     for finding in [] if as_json else findings:
         for problem in finding.problems:
             click.echo(problem, err=True)
@@ -71,8 +72,12 @@ def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["sweep", "experiment"]), default="sweep")
-def schema(kind: str) -> None:
+@json_option
+def schema(kind: str, as_json: bool) -> None:
     """Print the JSON schema of sweep files or of experiment files, for editors and other tools."""
+    if as_json:
+        print_document({"format": 1, "kind": kind, "schema": json.loads(schema_text(kind))})
+        return
     click.echo(schema_text(kind), nl=False)
 
 

@@ -1,11 +1,20 @@
-"""Lines that are typed on a terminal: what is no text is one line and an exit code, in whatever locale."""
+"""Lines are answered as they come; what is no text is one line and an exit code, in whatever locale."""
 
+import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import REPOSITORY
+
+from intelligen.cli import translate_stdin
+from intelligen.config.schema.decoding import Greedy
+from intelligen.errors import DataError
 
 TYPING = """
 import sys
@@ -32,3 +41,47 @@ def test_a_typed_byte_that_is_no_text_is_refused(errors: str) -> None:
     os.close(terminal)
     assert found.returncode == 65
     assert b"error: standard input: " in found.stderr
+
+
+def test_lines_of_a_pipe_are_answered_when_it_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate_stdin, "_PAUSE_S", 0.01)
+    paused = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "ape"
+        paused.wait(30)
+        yield "bee"
+
+    chunks = translate_stdin._chunks(translate_stdin._with_pauses(slow()), 64)
+    assert next(chunks) == ["ape"]
+    paused.set()
+    assert [line for chunk in chunks for line in chunk] == ["bee"]
+
+
+def test_a_pipe_that_breaks_off_is_answered_up_to_there() -> None:
+    def broken() -> Iterator[str]:
+        yield "ape"
+        raise DataError("no text")
+
+    chunks = translate_stdin._chunks(translate_stdin._with_pauses(broken()), 64)
+    assert next(chunks) == ["ape"]
+    with pytest.raises(DataError, match="no text"):
+        list(chunks)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_file_is_answered_line_by_line_into_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    monkeypatch.setattr(
+        "intelligen.training.translate.translate", lambda _, lines, **__: [one.upper() for one in lines]
+    )
+    source, target = tmp_path / "lines.en", tmp_path / "lines.de"
+    source.write_text("ape\n\nbee\n")
+    trained = SimpleNamespace(prepared=SimpleNamespace(manifest=SimpleNamespace(data=SimpleNamespace(max_tokens=9))))
+    translate_stdin.translate_lines(trained, Greedy(), translate_stdin.Lines(source, target, as_json))
+    if as_json:
+        documents = [json.loads(line) for line in target.read_text().splitlines()]
+        assert documents[2] == {"format": 1, "line": 3, "input": "bee", "output": "BEE"}
+    else:
+        assert target.read_text() == "APE\n\nBEE\n"
