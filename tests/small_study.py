@@ -257,9 +257,9 @@ class SmallStudy:
         scores: dict[str, float] = {}
         (directory / "scores").mkdir(exist_ok=True)
         sized = {f"beam_size{size}": {"name": "beam", "size": size} for size in self.beam_sizes}
-        found = self.found.get((strategy, self.search.number), self.quality[strategy])
+        best = self.found.get((strategy, self.search.number), self.quality[strategy])
         for search in (*SEARCHES, *sized) if self.confirm else SEARCHES[:1]:
-            quality = found - (0.03 if search == "greedy" else 0.0)
+            quality = best - (0.03 if search == "greedy" else 0.0)
             hypotheses = spoilt(self.references, quality, random.Random(f"{strategy} {seed} {search}"))
             if self.hypothesis is not None:
                 hypotheses[len(hypotheses) // 12] = self.hypothesis

@@ -1,7 +1,7 @@
 """Settings of the best trial of each row, as lines that can be pasted into an experiment file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,10 @@ class SweepSettings:
         given = trial_settings(record.config, self.experiment, row=rows.get(record.row), given=self.given)
         settings: dict[str, Any] = redact(given)
         return settings
+
+    def words(self, record: TrialRecord) -> str:
+        """What tells it from the sweep's other trials, in few words: overrides of the launch are the same for all."""
+        return settings_words(replace(self, given=()).of(record))
 
     def text(self, record: TrialRecord) -> str:
         """The same on one line, as a file could have it."""

@@ -14,7 +14,6 @@ from intelligen.config.experiment_lines import settings_words
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import SHARED, TrialRecord
-from intelligen.tasks import build_task
 
 Columns = Literal["main", "all"]
 
@@ -38,6 +37,8 @@ def results_frame(directory: Path, *, columns: Columns = "main") -> pd.DataFrame
 
 def _main(frame: pd.DataFrame, files: SweepFiles) -> pd.DataFrame:
     """What a trial is, its settings in few words, its scores and its cost."""
+    from intelligen.tasks import build_task  # brings torch along, which checking and planning a sweep do not need
+
     fingerprint, trials, _ = files.ledger()
     settings = SweepSettings.read(files)
     words = {name: settings_words(settings.of(one)) for name, one in trials.items() if one.kind not in SHARED}

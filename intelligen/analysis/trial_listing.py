@@ -25,6 +25,8 @@ class ListedTrial:
     device_s: float
     settings: Mapping[str, Any]
     """What an experiment file says beside the sweep's own to train it."""
+    words: str
+    """What tells it from the others."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,15 @@ def _listed(files: SweepFiles, record: TrialRecord, metric: str, settings: Sweep
     reports = files.reports(record)
     counts = record.state in USABLE or files.state(record) != "failed"
     value = selected_scores(files.result(record), reports, metric).get(metric) if counts else None
-    return ListedTrial(record, files.state(record), value, len(reports), device_seconds(reports), settings.of(record))
+    return ListedTrial(
+        record,
+        files.state(record),
+        value,
+        len(reports),
+        device_seconds(reports),
+        settings.of(record),
+        settings.words(record),
+    )
 
 
 def _by_score(one: ListedTrial, metric: str) -> float:

@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import plotly.graph_objects as go
 
@@ -168,12 +168,10 @@ def _draw_layout(axes: "Axes", layout: Any) -> None:
         line = axes.axvline(shape.x0) if shape.x0 == shape.x1 else axes.axhline(shape.y0)
         line.set(color=shape.line.color, linewidth=1, linestyle=_DASHES[shape.line.dash or "solid"], zorder=0)
     for note in layout.annotations:
-        if note.xref == "x domain":
-            at = note.x, float(axes.yaxis.convert_units(note.y))  # type: ignore[no-untyped-call]
-            frame = axes.get_yaxis_transform()
-            axes.annotate(note.text, at, (5, 4), xycoords=frame, textcoords="offset points", fontsize=7)
-        else:
-            axes.annotate(note.text, (note.x, note.y), (5, 4), textcoords="offset points", fontsize=7)
+        across: Literal["axes fraction", "data"] = "axes fraction" if note.xref == "x domain" else "data"
+        axes.annotate(
+            note.text, (note.x, note.y), (5, 4), xycoords=(across, "data"), textcoords="offset points", fontsize=7
+        )
     if layout.xaxis.type == "log":
         axes.set_xscale("log")
     if layout.xaxis.tickvals is not None:

@@ -35,7 +35,7 @@ def executed(notebook: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> lis
     monkeypatch.setenv("INTELLIGEN_RUNS", str(place / "runs"))
     monkeypatch.setenv("INTELLIGEN_LOCAL", "1")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    client = nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(place)}})
+    client = nbclient.NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(place)}})
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [output["data"]["text/html"] for output in outputs if "text/html" in output.get("data", {})]
@@ -55,6 +55,7 @@ def test_progress_is_brought_up_to_date_in_the_cell_that_shows_it(
 
 @pytest.mark.slow
 @pytest.mark.extended
+@pytest.mark.timeout(3600)
 def test_the_first_study_comes_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = executed(nbformat.read(FIRST_STUDY, as_version=4), tmp_path, monkeypatch)
     assert "Does training on the model" in shown[0]

@@ -11,7 +11,6 @@ from intelligen.analysis.trial_listing import ORDERS, ListedTrial, TrialListing,
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.cli.written_files import FILE, STANDARD_OUTPUT, write_text
-from intelligen.config.experiment_lines import settings_words
 from intelligen.errors import ConfigError
 from intelligen.reporting.terminal.console_output import people_console
 from intelligen.reporting.terminal.fitting_table import Column, FittingTable
@@ -86,7 +85,7 @@ def _cells(one: ListedTrial, found: TrialListing, words: TableWords, tested: lis
         yield words.text(name, record.scores[name]) if name in record.scores else ""
     yield str(one.epochs)
     yield f"{one.device_s:,.0f}"
-    yield settings_words(one.settings).replace(", ", ",\n")
+    yield one.words.replace(", ", ",\n")
 
 
 def _is_shown(score: str) -> bool:

@@ -16,7 +16,6 @@ from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.early_stop_words import compared_with
 from intelligen.analysis.status import read_status
 from intelligen.analysis.strategy_table import best_value
-from intelligen.config.experiment_lines import settings_words
 from intelligen.config.metric_direction import best
 from intelligen.errors import ChangedError, StorageError
 from intelligen.reporting.terminal.fitting_table import Column, FittingTable
@@ -182,7 +181,7 @@ class LiveProgress:
         if self._settings is None or record.kind in SHARED:
             return ""
         if record.id not in self._words:
-            self._words[record.id] = settings_words(self._settings.of(record))
+            self._words[record.id] = self._settings.words(record)
         words = self._words[record.id]
         return "" if not words else f"{before}{words}" if before else f"  [{words}]"
 

@@ -117,8 +117,12 @@ def quieten() -> None:
     # Warnings: of the copies that are switched off above, and of half a second on a busy machine.
     for module in ("analysis.experiment_analysis", "utils.util"):
         logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
-    # Where it has saved the token by which its own processes know each other: once on every machine.
-    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.WARNING)
+    logging.getLogger("ray._private.authentication.authentication_token_setup").addFilter(_asks_for_something)
+
+
+def _asks_for_something(record: logging.LogRecord) -> bool:
+    """False of the lines on the token by which Ray's processes know each other; that it lacks one is worth a line."""
+    return not record.getMessage().startswith(("Token authentication is enabled", "Generated new authentication token"))
 
 
 def _has_new_nodes(sweep: Sweep, cluster: Cluster | None) -> bool:

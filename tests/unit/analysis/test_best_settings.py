@@ -42,6 +42,9 @@ def test_what_the_launch_changed_is_among_them(study: SmallStudy) -> None:
     found = trial_settings(files.trial("t0003").config, files.ledger()[0]["experiment"], given=given)
     assert found["training"] == {"epochs": 7}
     assert "budget" not in found
+    of = SweepSettings(files.launch().sweep, files.ledger()[0]["experiment"], given)
+    assert "epochs" not in of.words(files.trial("t0003"))
+    assert "learning_rate" in of.words(files.trial("t0003"))
 
 
 def test_a_variants_own_settings_are_among_them(tmp_path: Path) -> None:

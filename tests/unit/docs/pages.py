@@ -12,9 +12,9 @@ PAGES = ["README.md", *sorted(str(path.relative_to(REPOSITORY)) for path in (REP
 
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _START = r"(?:intelligen|python launch\.py)"
-_TYPED = re.compile(rf"^(?: {{4,}}|.*(?:&&|[|]) |[A-Z_]+=\S+ )?({_START}(?: .*)?)$")
+_TYPED = re.compile(rf"(?:[A-Z_]+=\S+ )?({_START}(?: .*)?)$")
 _INLINE = re.compile(rf"`(?:[A-Z_]+=\S+ )?({_START} [^`]+)`")
-_SHELL = re.compile(r" (?:[<>|&]|&&) .*| &$")
+_SHELL = re.compile(r" [<>] .*| &$")
 _OPEN_ENDED = re.compile(r"…|\[[A-Z]|<[A-Z]")
 """`intelligen run …`, `launch.py [FILE]`: the form of a command, not one to type."""
 
@@ -38,10 +38,9 @@ def commands(page: str) -> list[list[str]]:
 
 def _lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        if typed := _TYPED.match(line):
-            yield typed[1]
-        else:
-            yield from _INLINE.findall(line)
+        block = line.startswith("    ") or re.match(_START, line)
+        parts = re.split(r" (?:&&|[|]) ", line.strip()) if block else []
+        yield from [typed[1] for part in parts if (typed := _TYPED.match(part))] or _INLINE.findall(line)
 
 
 def _words(line: str) -> list[str]:

@@ -28,6 +28,14 @@ def test_a_sweep_that_a_command_names_is_known_to_the_next() -> None:
     assert problems_of([["status", "other"], begins]) == ["status other: other: no sweep of the documentation"]
 
 
+def test_each_command_of_a_line_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (
+        "    A=1 intelligen stop x && cat y | intelligen inference x/t0001 > z  # all\n\nSee `intelligen plan FILE`.\n"
+    )
+    monkeypatch.setattr("pages.text_of", lambda page: page)
+    assert commands(page) == [["stop", "x"], ["inference", "x/t0001"], ["plan", "FILE"]]
+
+
 def test_commands_are_found_in_the_pages() -> None:
     found = {page: [words[0] for words in commands(page)] for page in PAGES}
     assert sum(map(len, found.values())) > 150

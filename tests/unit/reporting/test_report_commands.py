@@ -41,8 +41,8 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
         "         4 trials of a strategy, of which asha stops some by an early and noisy validation"
     )
     assert last[3:] == [
-        "next     repeat the search, to say it of the strategy:",
-        "         intelligen run FILE -o name=small-again -o experiment.seed=5 -o search.seed=2",
+        "next     search 3 times, to say it of the strategy:",
+        "         intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.replicates=3",
     ]
     assert (
         shared[0]

@@ -41,13 +41,13 @@ def test_a_resumed_launch_says_what_has_ended() -> None:
     assert lines[1] == "         1 of these trainings ended in earlier launches"
 
 
-def test_ray_does_not_say_where_it_keeps_its_token(caplog: pytest.LogCaptureFixture) -> None:
+def test_of_rays_lines_on_its_token_only_that_it_lacks_one_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("ray._private.authentication.authentication_token_setup")
-    level = logger.level
-    try:
-        quieten()
-        with caplog.at_level(logging.INFO):
-            logger.info("Generated new authentication token and saved to /home/me/.ray/auth_token")
-        assert caplog.records == []
-    finally:
-        logger.setLevel(level)
+    quieten()
+    with caplog.at_level(logging.INFO):
+        logger.info("Generated new authentication token and saved to /home/me/.ray/auth_token")
+        logger.warning("Token authentication is enabled for this Ray cluster. Set RAY_AUTH_MODE=disabled to opt out.")
+        logger.warning("Token authentication is disabled for this Ray cluster.")
+    assert [record.getMessage() for record in caplog.records] == [
+        "Token authentication is disabled for this Ray cluster."
+    ]
