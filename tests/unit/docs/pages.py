@@ -55,6 +55,9 @@ def write_files(page: str) -> None:
     for code in [*blocks(page, "yaml"), *blocks(page, "python")]:
         if named := re.match(r"# (\S+\.(?:yaml|py))\n", code):
             _write(Path(named[1]), code)
+            for included in re.findall(r"^include: \[(\S+)\]$", code, re.MULTILINE):  # from the reader's clone
+                shipped = Path(named[1]).parent / included
+                _write(shipped, (REPOSITORY / shipped).read_text(encoding="utf-8"))
     for code in blocks(page, "toml"):
         package = tomllib.loads(code).get("project", {})
         if "name" in package:  # installed by what pip would write for it
