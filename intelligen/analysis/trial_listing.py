@@ -8,6 +8,7 @@ from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import merit
+from intelligen.config.schema.tasks import task_settings
 from intelligen.state.redaction import redact_text
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord
@@ -36,8 +37,17 @@ class TrialListing:
     name: str
     directory: str
     objective: str
+    reported: Sequence[str]
+    """The scores of a test set that tables show: `bleu`."""
     compared: ComparedRows
     trials: Sequence[ListedTrial]
+
+    @property
+    def shown(self) -> list[str]:
+        """The test scores that a table shows, the first test set's before the others'."""
+        names = dict.fromkeys(name for one in self.trials for name in one.record.scores)
+        found = [name for name in names if name.partition("/")[2] in self.reported]
+        return sorted(found, key=lambda name: not name.startswith("test/"))
 
     def document(self) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
@@ -83,7 +93,8 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     key = ORDERS[order]
     listed.sort(key=lambda one: key(one, metric), reverse=reverse)
     compared = ComparedRows.recorded(fingerprint)
-    return TrialListing(files.directory.name, str(files.directory), metric, compared, listed)
+    reported = task_settings(fingerprint["experiment"]).reported_scores
+    return TrialListing(files.directory.name, str(files.directory), metric, reported, compared, listed)
 
 
 def _listed(files: SweepFiles, record: TrialRecord, metric: str, settings: SweepSettings) -> ListedTrial:

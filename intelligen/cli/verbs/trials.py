@@ -60,7 +60,7 @@ def _write_csv(found: TrialListing, path: Path) -> None:
 
 def _table(found: TrialListing) -> FittingTable:
     words = TableWords(found.compared)
-    tested = list(dict.fromkeys(name for one in found.trials for name in one.record.scores if _is_shown(name)))
+    tested = found.shown
     columns = [
         Column("trial"),
         *map(Column, words.headings),
@@ -86,8 +86,3 @@ def _cells(one: ListedTrial, found: TrialListing, words: TableWords, tested: lis
     yield str(one.epochs)
     yield f"{one.device_s:,.0f}"
     yield one.words.replace(", ", ",\n")
-
-
-def _is_shown(score: str) -> bool:
-    """Losses and the bounds of intervals are in the CSV."""
-    return not score.endswith(("_low", "_high", "/loss"))

@@ -49,6 +49,14 @@ def test_trials_are_listed_from_the_best_with_settings_score_state_and_cost(runs
     assert "complete" in line
 
 
+def test_of_all_scores_the_list_shows_those_of_the_results_table(runs: Path) -> None:
+    scores = json.loads(call(runs, "trials", "small", "--json"))["trials"][0]["scores"]
+    table = call(runs, "trials", "small")
+    heading = table.partition("t0011")[0]
+    assert [len(scores) > 10, heading.count("test/"), heading.count("bleu")] == [True, 1, 2]
+    assert "Not shown" not in table
+
+
 @pytest.mark.parametrize(("order", "key"), [("cost", "device_s"), ("epochs", "epochs")])
 def test_trials_are_sorted_by_what_is_asked_for(runs: Path, order: str, key: str) -> None:
     found = [one[key] for one in json.loads(call(runs, "trials", "small", "--sort", order, "--json"))["trials"]]
