@@ -230,9 +230,10 @@ def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> No
 
 def test_logs_can_be_cut_and_followed_to_the_end(call: Call) -> None:
     code, out, _ = call("logs", "tiny", "t0001", "-n", "1", "-f")
-    heading, last, ending = out.splitlines()
+    heading, *settings, last, ending = out.splitlines()
     assert code == 0
     assert heading.startswith("==> t0001 ")
+    assert settings[-1].startswith("    strategy: {name: ")
     assert "ends: finished" in last
     assert ending == "t0001 complete: finished"
     code, _, err = call("logs", "tiny", "t9")
