@@ -141,11 +141,11 @@ SWEEP: Final = """
 version: 1
 name: {name}
 question: How much do searches of one strategy differ, and how much do seeds?
-experiment: {experiment}
-rows: {{variants: {{control: one, of: {{one: {{}}, other: {{}}}}}}}}
+experiment: experiment.yaml  # in its place the one that is asked for
 space:
   finetuning.optimizer.learning_rate: {{log_uniform: [1.0e-4, 2.0e-3]}}
   finetuning.label_smoothing: {{uniform: [0.0, 0.2]}}
+  strategy: {{choice: {{standard: {{}}, standard_matched: {{updates_ratio: {{const: 1.0}}}}}}}}
 search: {{replicates: {searches}}}
 budget: {{trials_per_strategy: {trials}}}
 scheduler: {{name: none}}
@@ -187,17 +187,20 @@ def components(differences_RS: Floats) -> tuple[Component, Component]:
 
 
 def real_differences(place: Path, *, searches: int, trials: int, seeds: int, experiment: Path) -> Floats:
-    """Search `standard` under two names so many times, or the rest of it; (R, S) differences of their test scores."""
+    """Search `standard` under two names so many times, or the rest of it; (R, S) differences of their test scores.
+
+    The other name is `standard_matched`, without more updates.
+    """
     place.mkdir(parents=True, exist_ok=True)
     name = f"searches-{searches}x{trials}x{seeds}"
-    text = SWEEP.format(name=name, experiment=experiment, searches=searches, trials=trials, seeds=seeds)
+    text = SWEEP.format(name=name, searches=searches, trials=trials, seeds=seeds)
     (place / "sweep.yaml").write_text(text, encoding="utf-8")
-    loaded = intelligen.load_sweep(place / "sweep.yaml")
+    loaded = intelligen.load_sweep(place / "sweep.yaml", [f"experiment={experiment}"])
     frame = intelligen.run(loaded, runs=place / "runs", tracking_uri=f"sqlite:///{place / 'mlflow.db'}", local=True)
     confirmed = frame[frame["kind"] == "confirm"]
     score = f"test/{loaded.sweep.objective.metric.partition('/')[2]}"
-    arms = confirmed.pivot_table(index=["replicate", "seed"], columns="row", values=score)
-    return np.asarray(arms["one"] - arms["other"], dtype=np.float64).reshape(searches, seeds)
+    arms = confirmed.pivot_table(index=["replicate", "seed"], columns="strategy", values=score)
+    return np.asarray(arms["standard_matched"] - arms["standard"], dtype=np.float64).reshape(searches, seeds)
 
 
 def real(place: Path, *, searches_of: int, trials: int, seeds: int, experiment: Path, studies: int) -> bool:
