@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PLACE = "standard input"
 _PAUSE_S = 0.5
 """Of a pipe without a new line, after which the lines that are there are answered."""
+_READ_AHEAD = 256
+"""Lines of a pipe that wait for their answers; whoever writes more into it waits too."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _source(lines: Lines, notes: Counter[str], prompting: bool) -> Iterable[str 
 
 def _with_pauses(lines: Iterator[str]) -> Iterator[str | None]:
     """The lines of a pipe as they come, and None where it pauses."""
-    queue: SimpleQueue[str | Exception | None] = SimpleQueue()
+    queue: Queue[str | Exception | None] = Queue(_READ_AHEAD)
 
     def read() -> None:
         try:

@@ -60,6 +60,19 @@ def test_lines_of_a_pipe_are_answered_when_it_pauses(monkeypatch: pytest.MonkeyP
     assert [line for chunk in chunks for line in chunk] == ["bee"]
 
 
+def test_of_a_long_pipe_only_some_lines_are_read_ahead() -> None:
+    lines, all_read = [str(number) for number in range(10_000)], threading.Event()
+
+    def long() -> Iterator[str]:
+        yield from lines
+        all_read.set()
+
+    chunks = translate_stdin._chunks(translate_stdin._with_pauses(long()), 64)
+    first = next(chunks)
+    assert not all_read.wait(0.3)
+    assert [*first, *(line for chunk in chunks for line in chunk)] == lines
+
+
 def test_a_pipe_that_breaks_off_is_answered_up_to_there() -> None:
     def broken() -> Iterator[str]:
         yield "ape"
