@@ -130,6 +130,12 @@ def test_a_launch_ends_with_its_answer_and_a_command_to_paste(tmp_path: Path) ->
     assert "| {finetuning: {" in leaderboard
 
 
+def test_what_does_not_run_again_has_no_command_for_that(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", closed=False, failed=["t0001"])
+    files.write()
+    assert end_launch(files, SweepStatus.COMPLETE).splitlines()[-1] == "failed   1 trial"
+
+
 GRID = "space={strategy: {choice: [standard, intelligen]}}"
 
 
