@@ -26,7 +26,7 @@ class Replicate:
 
 
 def begins_a_search(seed: int, *, first: int) -> bool:
-    """Whether a search's own trials have this seed, and none that confirm it, where those of some search have `first`."""
+    """Whether this is the seed of a search's own trials, where `first` is that of some search's."""
     return (seed - first) % SEEDS_APART == 0
 
 
