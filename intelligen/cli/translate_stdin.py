@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, TextIO
@@ -28,7 +29,7 @@ _PLACE = "standard input"
 _PAUSE_S = 0.5
 """Of a pipe without a new line, after which the lines that are there are answered."""
 _READ_AHEAD = 256
-"""Lines of a pipe that wait for their answers; whoever writes more into it waits too."""
+"""Lines of a pipe that wait for their answers; a program that writes more waits too."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def translate_lines(trained: "TrainedModel", search: DecodingSearch, lines: Line
     Raises:
         ConfigError: The target is the source, which opening it would empty.
         DataError: A line is no text; those before it are answered.
+        StorageError: The source cannot be read.
         CannotCreateError: The target cannot be written.
 
     """
@@ -58,12 +60,13 @@ def translate_lines(trained: "TrainedModel", search: DecodingSearch, lines: Line
     notes: Counter[str] = Counter()
     prompting = lines.source is None and sys.stdin.isatty()
     done = 0
+    source = _source(lines, notes, prompting)  # before the target is opened, which empties it
     with ExitStack() as opened:
         output = _opened(lines, opened)
         shown = output.isatty() or prompting
         heard = None if shown else opened.enter_context(counting())
         try:
-            for chunk in _chunks(_source(lines, notes, prompting), 1 if prompting else LINES_TOGETHER):
+            for chunk in _chunks(source, 1 if prompting else LINES_TOGETHER):
                 for line, answer in zip(chunk, translate(trained, chunk, search=search, notes=notes), strict=True):
                     done += 1
                     document = {"format": 1, "line": done, "input": line, "output": answer}
@@ -91,10 +94,15 @@ def _source(lines: Lines, notes: Counter[str], prompting: bool) -> Iterable[str 
     if prompting:
         return _typed_lines()
     if lines.source is not None:
-        return read_lines(lines.source, notes)
+        return _begun(read_lines(lines.source, notes))
     # Bytes: how Python would decode them depends on the locale.
     found = decoded_lines(sys.stdin.buffer, _PLACE, notes)
     return found if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode) else _with_pauses(found)
+
+
+def _begun(lines: Iterator[str]) -> Iterator[str]:
+    """The same lines, after the first has been read: where a file cannot be, that fails here."""
+    return chain(list(islice(lines, 1)), lines)
 
 
 def _with_pauses(lines: Iterator[str]) -> Iterator[str | None]:

@@ -20,8 +20,6 @@ from intelligen.state.trial_result import read_result, read_trial
 if TYPE_CHECKING:
     from intelligen.training.trained_model import SplitScore
 
-_READ = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.command()
 @model_options
@@ -81,7 +79,7 @@ def _cautioned(found: "SplitScore") -> "SplitScore":
 
 @click.command()
 @model_options
-@click.option("--input", "source", type=_READ, help="Read the lines of this file, plain or .gz, not standard input.")
+@click.option("--input", "source", type=FILE, help="Read the lines of this file, plain or .gz, not standard input.")
 @click.option(
     "--output",
     "target",

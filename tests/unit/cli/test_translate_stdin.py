@@ -10,13 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
 from conftest import REPOSITORY
 
 from intelligen.cli import translate_stdin
-from intelligen.cli.main import commands
 from intelligen.config.schema.decoding import Greedy
-from intelligen.errors import ConfigError, DataError
+from intelligen.errors import ConfigError, DataError, StorageError
 
 TYPING = """
 import sys
@@ -113,15 +111,14 @@ def test_a_file_is_not_answered_into_itself(
     assert source.read_text() == "ape\n"
 
 
-def test_where_the_input_is_missing_the_output_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intelligen.cli.verbs.inference_test.load_model", lambda *_, **__: TRAINED)
-    monkeypatch.setattr("intelligen.cli.verbs.inference_test.read_trial", lambda _: SimpleNamespace(decoding=None))
-    monkeypatch.setattr("intelligen.cli.verbs.inference_test.chosen_search", lambda *_: Greedy())
-    monkeypatch.setattr(TRAINED, "directory", tmp_path, raising=False)
-    target = tmp_path / "lines.de"
+@pytest.mark.parametrize("broken", [None, b"\xff\n"])
+def test_where_the_input_cannot_be_read_the_output_stays(tmp_path: Path, broken: bytes | None) -> None:
+    source, target = tmp_path / "lines.en", tmp_path / "lines.de"
     target.write_text("kept\n")
-    words = ["inference", "quickstart/t0001", "--input", str(tmp_path / "lines.en"), "--output", str(target)]
-    assert CliRunner().invoke(commands, words).exit_code != 0
+    if broken is not None:
+        source.write_bytes(broken)
+    with pytest.raises(DataError if broken else StorageError, match=r"lines\.en:1"):
+        translate_stdin.translate_lines(TRAINED, Greedy(), translate_stdin.Lines(source, target))
     assert target.read_text() == "kept\n"
 
 
