@@ -81,7 +81,7 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     Args:
         files: The sweep's.
         order: One of `ORDERS`.
-        reverse: The other way round.
+        reverse: The other way round; trials without a score are the last by score all the same.
 
     Raises:
         StorageError: Its files are damaged.
@@ -91,7 +91,11 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     metric, settings = fingerprint["sweep"]["objective"]["metric"], SweepSettings.read(files)
     listed = [_listed(files, record, metric, settings) for record in trials.values()]
     key = ORDERS[order]
-    listed.sort(key=lambda one: key(one, metric), reverse=reverse)
+    listed.sort(key=lambda one: key(one, metric))
+    if reverse:
+        listed.reverse()
+    if order == "score":
+        listed.sort(key=lambda one: one.value is None)
     compared = ComparedRows.recorded(fingerprint)
     reported = task_settings(fingerprint["experiment"]).reported_scores
     return TrialListing(files.directory.name, str(files.directory), metric, reported, compared, listed)

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from intelligen.cli.written_files import STANDARD_OUTPUT
 from intelligen.config.schema.decoding import DecodingSearch
 from intelligen.data.text_lines import decoded_lines, read_lines, require_text
-from intelligen.errors import DataError, writing
+from intelligen.errors import ConfigError, DataError, writing
 from intelligen.reporting.terminal.progress_bars import counting
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _PLACE = "standard input"
 _PAUSE_S = 0.5
 """Of a pipe without a new line, after which the lines that are there are answered."""
+_READ_AHEAD = 256
+"""Lines of a pipe that wait for their answers; whoever writes more into it waits too."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,7 @@ class Lines:
 
     source: Path | None = None
     """None = standard input."""
-    target: Path | None = None
-    """None = standard output."""
+    target: Path = STANDARD_OUTPUT
     as_json: bool = False
     """Whether an answer is a JSON document on a line of its own."""
 
@@ -44,6 +46,7 @@ def translate_lines(trained: "TrainedModel", search: DecodingSearch, lines: Line
     """Write what the model says of every line; on a terminal, prompt for them. What was cut or replaced goes to stderr.
 
     Raises:
+        ConfigError: The target is the source, which opening it would empty.
         DataError: A line is no text; those before it are answered.
         CannotCreateError: The target cannot be written.
 
@@ -56,7 +59,7 @@ def translate_lines(trained: "TrainedModel", search: DecodingSearch, lines: Line
     prompting = lines.source is None and sys.stdin.isatty()
     done = 0
     with ExitStack() as opened:
-        output = _opened(lines.target, opened)
+        output = _opened(lines, opened)
         shown = output.isatty() or prompting
         heard = None if shown else opened.enter_context(counting())
         try:
@@ -74,9 +77,12 @@ def translate_lines(trained: "TrainedModel", search: DecodingSearch, lines: Line
             _tell(notes, trained)
 
 
-def _opened(target: Path | None, opened: ExitStack) -> TextIO:
-    if target is None:
+def _opened(lines: Lines, opened: ExitStack) -> TextIO:
+    target = lines.target
+    if target == STANDARD_OUTPUT:
         return sys.stdout
+    if target.is_file() and os.path.samefile(lines.source or sys.stdin.fileno(), target):
+        raise ConfigError(f"--output {target}: this is the file that the lines are read from; name another file")
     with writing(target):
         return opened.enter_context(target.open("w", encoding="utf-8"))
 
@@ -93,7 +99,7 @@ def _source(lines: Lines, notes: Counter[str], prompting: bool) -> Iterable[str 
 
 def _with_pauses(lines: Iterator[str]) -> Iterator[str | None]:
     """The lines of a pipe as they come, and None where it pauses."""
-    queue: SimpleQueue[str | Exception | None] = SimpleQueue()
+    queue: Queue[str | Exception | None] = Queue(_READ_AHEAD)
 
     def read() -> None:
         try:

@@ -12,6 +12,7 @@ from intelligen.cli.new_test_set_option import new_test_set_option, new_test_set
 from intelligen.cli.options import json_option, search_options
 from intelligen.cli.score_lines import score_document, score_lines
 from intelligen.cli.translate_stdin import Lines, translate_lines
+from intelligen.cli.written_files import FILE, STANDARD_OUTPUT
 from intelligen.config.schema.stages_after_search import SearchName
 from intelligen.errors import ConfigError
 from intelligen.state.trial_result import read_result, read_trial
@@ -19,7 +20,7 @@ from intelligen.state.trial_result import read_result, read_trial
 if TYPE_CHECKING:
     from intelligen.training.trained_model import SplitScore
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_READ = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -80,14 +81,20 @@ def _cautioned(found: "SplitScore") -> "SplitScore":
 
 @click.command()
 @model_options
-@click.option("--input", "source", type=_FILE, help="Read the lines of this file, plain or .gz, not standard input.")
-@click.option("--output", "target", type=_FILE, help="Write the answers to this file, not to standard output.")
+@click.option("--input", "source", type=_READ, help="Read the lines of this file, plain or .gz, not standard input.")
+@click.option(
+    "--output",
+    "target",
+    type=FILE,
+    default=STANDARD_OUTPUT,
+    help="Write the answers to this file; `-` is standard output.",
+)
 @search_options
 @json_option
 def inference(
     model: str,
     source: Path | None,
-    target: Path | None,
+    target: Path,
     strategy: str | None,
     search: SearchName | None,
     beam_size: int | None,

@@ -116,7 +116,8 @@ class LiveProgress:
         self._seen = sum(map(len, histories.values())), ended
         # As everywhere: what a trial measured before it failed is no result.
         counted = [name for name, r in trials.items() if r.kind == "trial" and r.state is not TrialState.FAILED]
-        values = [(value, name) for name in counted if (value := best_value(histories[name], self._objective))]
+        found = [(best_value(histories[name], self._objective), name) for name in counted]
+        values = [(value, name) for value, name in found if value is not None]
         self._best = best(self._objective, values, value=lambda pair: pair[0])
         self._print_starts(trials, histories)
         if self._live is not None:

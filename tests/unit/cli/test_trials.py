@@ -67,6 +67,16 @@ def test_trials_are_sorted_by_what_is_asked_for(runs: Path, order: str, key: str
     assert back == sorted(found)
 
 
+def test_reversed_the_last_started_is_first_and_what_has_no_score_last(runs: Path) -> None:
+    def listed(*words: str) -> list[str]:
+        return [one["trial"] for one in json.loads(call(runs, "trials", "small", "--json", *words))["trials"]]
+
+    assert listed("--sort", "started", "--reverse") == listed("--sort", "started")[::-1]
+    *scored, failed = listed("--sort", "score")
+    assert failed == "t0001"
+    assert listed("--sort", "score", "--reverse") == [*scored[::-1], failed]
+
+
 def test_a_csv_has_every_trial_in_the_same_order(runs: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(call(runs, "trials", "small", "--csv", "-"))))
     listed = json.loads(call(runs, "trials", "small", "--json"))["trials"]

@@ -143,6 +143,14 @@ def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not
     assert "BLEU" not in shown
 
 
+def test_a_best_of_zero_is_shown(tmp_path):
+    output = io.StringIO()
+    with followed(tmp_path, output) as (ledger, _):
+        ledger.start("t0000", kind="trial", row="wide", seed=1, params={}, config={}, directory="t0000", number=0)
+        add_epoch(tmp_path / "t0000", 1, bleu=0.0)
+    assert "best valid/bleu so far 0.00 (t0000)" in output.getvalue()
+
+
 def test_lines_in_a_pipe_say_place_settings_best_memory_once_and_what_a_stop_was_compared_with(tmp_path):
     files, output = SmallStudy(tmp_path / "runs", confirm=False), io.StringIO()
     sweep, experiment = files.settings()
