@@ -125,12 +125,12 @@ def _given(settings: Settings, experiment: Any, said: Any) -> dict[str, Any]:
     written, before, asked = settings.model_dump(mode="json"), _group(experiment), _group(said)
     if before.get("name") != written.get("name"):
         before = {}  # the lines replace another option with all its fields
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"name": written["name"]} if "name" in written else {}
     for name, field in type(settings).model_fields.items():
         value, other = getattr(settings, name), before.get(name, written[name])
-        if name == "name":
-            found[name] = value
-        elif name in asked or value != field.get_default(call_default_factory=True) or other != written[name]:
+        if name in found:
+            continue
+        if name in asked or value != field.get_default(call_default_factory=True) or other != written[name]:
             inner = isinstance(value, Settings)
             found[name] = _given(value, other, asked.get(name)) if inner else written[name]
     return found
