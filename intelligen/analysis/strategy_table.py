@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from intelligen.config.metric_direction import best as best_of
+from intelligen.config.schema.replicates import begins_a_search
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.history import Report
 from intelligen.state.trial_records import TrialRecord, TrialState
@@ -121,8 +122,9 @@ def strategy_table(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, 
     groups: dict[str, list[TrialRecord]] = {"baseline": []}
     repeated: dict[str, list[TrialRecord]] = {}
     for record in (one for one in trials.values() if one.kind != "start"):
-        # The search starts from the first baseline; the others are those of the seeds that confirm what it found.
-        again = record.kind == "confirm" or (record.kind == "baseline" and bool(groups["baseline"]))
+        # A search starts from a baseline with its seed; the others are those of the seeds that confirm what it found.
+        own = not groups["baseline"] or begins_a_search(record.seed, first=groups["baseline"][0].seed)
+        again = record.kind == "confirm" or (record.kind == "baseline" and not own)
         (repeated if again else groups).setdefault(record.table_row, []).append(record)
     rows, sources = [], TrialHistories(sweep_directory)
     for name, records in groups.items():

@@ -9,24 +9,28 @@ from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.state import layout
 
 
-def run_again(given: Sequence[str], changes: Mapping[str, object]) -> str:
+def run_again(given: Sequence[str], changes: Mapping[str, object], *, store: Path | None = None) -> str:
     """`intelligen run FILE -o KEY=VALUE …`: a launch with other settings than it had.
 
     Args:
         given: Its file and overrides; FILE stands where they are not known.
         changes: Dotted key → value, in the place of the overrides of that key and of what is below it.
+        store: The runs directory, where it is known.
 
     """
     file, *overrides = given or ("FILE",)
     changed = tuple(f"{key}." for key in changes)
     kept = [one for one in overrides if not f"{one.partition('=')[0]}.".startswith(changed)]
     settings = [*kept, *(f"{key}={value}" for key, value in changes.items())]
-    return shlex.join(["intelligen", "run", file, *(word for one in settings for word in ("-o", one))])
+    runs = () if store is None else _runs(store)
+    return shlex.join(["intelligen", "run", file, *(word for one in settings for word in ("-o", one)), *runs])
 
 
 def command_line(verb: str, directory: Path) -> str:
     """`intelligen VERB SWEEP` as a shell takes it, with `--runs` where the command would look elsewhere without."""
-    store = layout.store_of(directory)
+    return shlex.join(["intelligen", verb, directory.name, *_runs(layout.store_of(directory))])
+
+
+def _runs(store: Path) -> tuple[str, ...]:
     usual = Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
-    runs = () if store.absolute() == usual else ("--runs", str(store))
-    return shlex.join(["intelligen", verb, directory.name, *runs])
+    return () if store.absolute() == usual else ("--runs", str(store))

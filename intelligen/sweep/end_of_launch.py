@@ -25,6 +25,7 @@ from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.signals import INTERRUPTED_LINE
 from intelligen.sweep.stages import is_finished, link_runs, sweep_pareto_front
 from intelligen.sweep.sweep_context import SweepContext
+from intelligen.sweep.trial_lifecycle import reopenable
 from intelligen.tasks import build_task
 from intelligen.tracking.mlflow_mirror import MlflowMirror
 
@@ -211,5 +212,8 @@ def _say_what_next(context: SweepContext, status: SweepStatus, reporter: Reporte
             reporter.say(line)
     failed = sum(record.state is TrialState.FAILED for record in context.ledger.trials.values())
     if failed and status is SweepStatus.COMPLETE:
-        reporter.say(f"failed   {failed} trial{'' if failed == 1 else 's'}; run again what failed:")
-        reporter.say(f"         {resume} --failed")
+        again, _ = reopenable(context)
+        which = "what failed" if len(again) == failed else f"{len(again)} of them"
+        reporter.say(f"failed   {failed} trial{'' if failed == 1 else 's'}{f'; run again {which}:' if again else ''}")
+        if again:
+            reporter.say(f"         {resume} --failed")

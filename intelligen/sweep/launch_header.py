@@ -51,7 +51,14 @@ def _search(sweep: Sweep, epochs: int) -> str:
     at_once = "" if most == 1 else f", {'as many as fit' if most == 'auto' else most} at once"
     budget = ", ".join(f"{name} {value:g}" for name, value in sweep.budget.model_dump(exclude_none=True).items())
     count = f"trials until {budget} is spent" if total is None else _counted(total, "trial")
-    whose = f" ({each.pop()} of each {sweep.row_parameter}: {', '.join(names)})" if len(each) == 1 and names else ""
+    searches = f"{sweep.search.replicates} searches" if sweep.search.replicates > 1 else ""
+    in_each = f" in each of {searches}" if searches else ""
+    if len(each) == 1 and names:
+        whose = f" ({each.pop()} of each {sweep.row_parameter}{in_each}: {', '.join(names)})"
+    elif total is None:
+        whose = in_each
+    else:
+        whose = f" in {searches}" if searches else ""
     return f"{count}{whose.replace('(None of each ', '(each ')} of at most {_counted(epochs, 'epoch')}{at_once}"
 
 

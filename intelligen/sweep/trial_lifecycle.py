@@ -133,15 +133,26 @@ def end_trial(context: SweepContext, name: str, *, crashed: bool, stopped: str |
 
 
 def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
-    """Have the trials that failed run again, from their last checkpoints.
+    """Have the trials that failed run again, from their last checkpoints, as far as they may; returns `reopenable`.
 
-    They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. A trial
-    of a row that is being confirmed stays failed: which trial its repetitions repeat must not change any more. So does
-    one of a row whose own control has its ratio: which trial that is fixed by must not change either.
+    They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger.
+    """
+    again, unpaid = reopenable(context)
+    for name in again:
+        context.ledger.restart(name)
+        context.reopened.add(name)
+    return again, unpaid
+
+
+def reopenable(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
+    """The trials that failed and may run again.
+
+    A trial of a row that is being confirmed stays failed: which trial its repetitions repeat must not change any more.
+    So does one of a row whose own control has its ratio: which trial that is fixed by must not change either.
 
     Returns:
-        The names of those that run again, and for bounds of the budget that are used up the names of those that they
-        keep from that: they have failed still.
+        The names of those that may, and for bounds of the budget that are used up the names of those that they keep
+        from that.
 
     """
     again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
@@ -155,9 +166,6 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
                 unpaid.setdefault(bounds, []).append(record.id)
             else:
                 again.append(record.id)
-    for name in again:
-        context.ledger.restart(name)
-        context.reopened.add(name)
     return again, unpaid
 
 

@@ -25,6 +25,11 @@ class Replicate:
         return self.seed <= seed < self.seed + SEEDS_APART
 
 
+def begins_a_search(seed: int, *, first: int) -> bool:
+    """Whether this is the seed of a search's own trials, where `first` is that of some search's."""
+    return (seed - first) % SEEDS_APART == 0
+
+
 def replicates(count: int, *, seed: int, search_seed: int) -> tuple[Replicate, ...]:
     """The searches of a sweep.
 

@@ -36,6 +36,7 @@ class Sweep:
         state: TrialState = TrialState.COMPLETE,
         kind: str = "trial",
         scores: dict[str, float] | None = None,
+        seed: int = 1,
     ) -> str:
         name = f"t{len(self.trials)}"
         (self.directory / name).mkdir()
@@ -43,7 +44,7 @@ class Sweep:
         for number, metrics in enumerate(epochs, start=1):
             history.append(Report(number, number, number, 0, {**MEASURED, "valid/bleu": 1.0, **metrics}))
         self.trials[name] = TrialRecord(
-            name, kind, strategy, 1, {}, {}, name, len(self.trials), 0, state=state, scores=scores or {}
+            name, kind, strategy, seed, {}, {}, name, len(self.trials), 0, state=state, scores=scores or {}
         )
         return name
 
@@ -134,8 +135,8 @@ def test_repetitions_are_tested_in_place_of_the_trial_that_they_repeat_and_choos
         return {"test/bleu": bleu, "test/bleu_low": bleu - 1, "test/bleu_high": bleu + 1, "test/chrf": 2 * bleu}
 
     sweep.add("standard", {}, kind="baseline")
-    sweep.add("standard", {"valid/bleu": 50.0}, kind="baseline", scores=scores(10.0))
-    sweep.add("standard", {"valid/bleu": 60.0}, kind="baseline", scores=scores(12.0))
+    sweep.add("standard", {"valid/bleu": 50.0}, kind="baseline", scores=scores(10.0), seed=2)
+    sweep.add("standard", {"valid/bleu": 60.0}, kind="baseline", scores=scores(12.0), seed=3)
     best = sweep.add("seqgan", {"valid/bleu": 20.0, "cost/device_s": 5.0}, scores=scores(99.0))
     sweep.add("seqgan", {"valid/bleu": 90.0, "cost/device_s": 70.0}, kind="confirm", scores=scores(20.0))
     sweep.add("seqgan", {"valid/bleu": 90.0}, kind="confirm", scores=scores(23.0))
@@ -146,6 +147,16 @@ def test_repetitions_are_tested_in_place_of_the_trial_that_they_repeat_and_choos
     assert (seqgan.best.id, seqgan.trials, seqgan.effort.cost_device_s, len(seqgan.repeated)) == (best, 1, 5.0, 3)
     assert seqgan.scores("test/bleu") == [20.0, 23.0]
     assert seqgan.mean_scores() == {"test/bleu": 21.5, "test/chrf": 43.0}
+
+
+def test_the_baselines_that_several_searches_start_from_repeat_nothing(sweep):
+    for first in (1, 1001, 2001):
+        sweep.add("standard", {"cost/device_s": 5.0}, kind="baseline", seed=first)
+        for seed in (first + 1, first + 2):
+            sweep.add("standard", {}, kind="baseline", seed=seed, scores={"test/bleu": float(seed)})
+    (baseline,) = sweep.rows()
+    assert [record.seed for record in baseline.repeated] == [2, 3, 1002, 1003, 2002, 2003]
+    assert (baseline.trials, baseline.effort.cost_device_s) == (3, 15.0)
 
 
 def test_one_tested_model_has_its_own_scores(sweep):

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import shlex
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +14,7 @@ from rich.console import Console
 from small_study import SmallStudy
 
 from intelligen.api import results
+from intelligen.config.load import load_sweep
 from intelligen.reporting.html.write_report import read_compared
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.ledger import Ledger, read_ledger
@@ -126,18 +130,49 @@ def test_a_launch_ends_with_its_answer_and_a_command_to_paste(tmp_path: Path) ->
     assert "| {finetuning: {" in leaderboard
 
 
-@pytest.mark.parametrize(("confirm", "more"), [(False, "extend small"), (True, "search.warm_start.sweep=small")])
-def test_a_sweep_that_is_complete_says_so_and_how_to_go_on(tmp_path: Path, confirm: bool, more: str) -> None:
-    files = SmallStudy(tmp_path / "runs", confirm=confirm)
+def test_what_does_not_run_again_has_no_command_for_that(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", closed=False, failed=["t0001"])
     files.write()
-    sweep, experiment = files.settings()
+    assert end_launch(files, SweepStatus.COMPLETE).splitlines()[-1] == "failed   1 trial"
+
+
+GRID = "space={strategy: {choice: [standard, intelligen]}}"
+
+
+@pytest.mark.parametrize(
+    ("confirm", "given", "more"),
+    [
+        (False, (), {"budget.trials_per_strategy": 8}),
+        (False, ("budget={target_tokens: 1000000}",), {"budget.target_tokens": 2_000_000}),
+        (False, ("budget={device_hours: 0.75}",), {"budget.device_hours": 1.5}),
+        (True, ("experiment.seed=1",), {"experiment.seed": 5, "search.warm_start.sweep": "small"}),
+        (True, ("search.replicates=3",), {"experiment.seed": 5, "search.warm_start": None, "search.replicates": 3}),
+        (True, ("search.sampler=grid", GRID), {"experiment.seed": 5, "search.warm_start": None}),
+    ],
+)
+def test_a_sweep_that_is_complete_says_so_and_how_to_go_on(
+    tmp_path: Path, confirm: bool, given: tuple[str, ...], more: dict[str, object]
+) -> None:
+    files = SmallStudy(tmp_path / "my runs", confirm=confirm)
+    files.write()
+    file = str(tmp_path / "files" / "small.yaml")
+    sweep, experiment = load_sweep(Path(file), given)
     with Ledger.open(files.directory, {}) as ledger:
         data = DataOfRows(ledger.fingerprint["prepared"])
         context = SweepContext(sweep, experiment, data, files.store, files.directory, ledger)
-        lines = list(complete_lines(context, ("small.yaml",)))
-    assert lines[0] == "complete small is complete: nothing to do"
-    assert more in lines[-1]
-    assert ("--trials-per-strategy 8" in lines[-1]) != confirm
+        first, *_, command = complete_lines(context, (file, *given))
+    assert first == "complete small is complete: nothing to do"
+    words = shlex.split(command)
+    assert words[:3] == (["intelligen", "run", file] if confirm else ["intelligen", "extend", "small"])
+    assert words[words.index("--runs") + 1] == str(files.store)
+    typed = [text for option, text in pairwise(words) if option == "-o"]
+    typed += [f"budget.trials_per_strategy={text}" for option, text in pairwise(words) if option.startswith("--trials")]
+    sweep, experiment = load_sweep(Path(file), typed if confirm else [*given, *typed])
+    assert sweep.name == ("small-more" if confirm else "small")
+    found = {"experiment.seed": experiment.seed} | {
+        key: attrgetter(key)(sweep) for key in more if key != "experiment.seed"
+    }
+    assert {key: found[key] for key in more} == more
 
 
 def test_an_interrupted_launch_writes_none(study: SmallStudy) -> None:

@@ -27,6 +27,20 @@ def test_a_header_counts_trials_epochs_and_seeds() -> None:
     assert plan == "         intelligen plan 'my file.yaml' -o confirm.seeds=3"
 
 
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (
+            "{trials_per_strategy: 4}",
+            "24 trials (4 of each strategy in each of 3 searches: standard, generative_position)",
+        ),
+        ("{wall_hours: 2}", "trials until wall_hours 2 is spent (each strategy in each of 3 searches: standard, "),
+    ],
+)
+def test_of_several_searches_a_header_says_what_is_of_each(budget: str, words: str) -> None:
+    assert words in header("quickstart", "confirm.seeds=3", "search.replicates=3", f"budget={budget}")[0]
+
+
 @pytest.mark.parametrize("name", ["study", "population", "imdb_variants", "table3", "multi30k_study"])
 def test_every_kind_of_sweep_has_one(name: str) -> None:
     first = header(name)[0]
