@@ -64,7 +64,7 @@ class NextStep:
     def _search_again(self) -> Step:
         """Several searches show whether the strategy wins, or the configuration that this one has found."""
         sweep = self.study.sweep
-        changes: dict[str, object] = {"experiment.seed": self._new_seed()}
+        changes = self._new_seeds()
         if not sweep.space:
             command = run_again(self.study.given, {"name": f"{sweep.name}-again", **changes})
             return Step("repeat it with other seeds", command)
@@ -103,7 +103,7 @@ class NextStep:
         key = "confirm.seeds" if power.sequential is None else "confirm.seeds.at_most"
         key = "search.replicates" if units.are_searches else key
         name = f"{self.study.sweep.name}-{seeds}-{units.word}"
-        changes = {"name": name, key: seeds, "experiment.seed": self._new_seed()}
+        changes = {"name": name, key: seeds, **self._new_seeds()}
         command = run_again(self.study.given, changes)
         return Step(f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} {units.word}", command)
 
@@ -116,19 +116,21 @@ class NextStep:
         study = self.study
         if own.comparison is not None and own.seeds == own.due:
             words = "add `controls: own` to the sweep file, as another sweep"
-            changes = {"name": f"{study.sweep.name}-again", "controls": "own", "experiment.seed": self._new_seed()}
+            changes = {"name": f"{study.sweep.name}-again", "controls": "own", **self._new_seeds()}
             return Step(words, run_again(study.given, changes) if self._may_have_own_controls() else "")
         if own.control not in study.strategies:
             return Step(f"add {study.label(own.control)} to the sweep file, as another sweep")
         if study.units.are_searches and len(study.units.searches) < LEAST_UNITS:
-            name, seed = f"{study.sweep.name}-{LEAST_UNITS}-searches", self._new_seed()
-            changes = {"name": name, "search.replicates": LEAST_UNITS, "experiment.seed": seed}
+            name = f"{study.sweep.name}-{LEAST_UNITS}-searches"
+            changes = {"name": name, "search.replicates": LEAST_UNITS, **self._new_seeds()}
             return Step(f"plan a new study of {LEAST_UNITS} searches", run_again(study.given, changes))
         if len(planned_seeds(study)) < LEAST_UNITS:
             return Step(command=command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}")
         failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)
         return Step(command=command_line("resume", study.directory) + (" --failed" if failed else ""))
 
-    def _new_seed(self) -> int:
-        """Above all that the study has used: of other seeds, nothing is known yet."""
-        return max(member.record.seed for member in self.study.members) + 1
+    def _new_seeds(self) -> dict[str, object]:
+        """Above all that the study has used, for trials and for searches: of other seeds, nothing is known yet."""
+        sweep = self.study.sweep
+        seeds: dict[str, object] = {"experiment.seed": max(member.record.seed for member in self.study.members) + 1}
+        return {**seeds, "search.seed": sweep.search.next_seed} if sweep.space else seeds
