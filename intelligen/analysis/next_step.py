@@ -111,8 +111,8 @@ class NextStep:
         """What takes the next look."""
         return Step(command=command_line("resume", self.study.directory))
 
-    def after_refusal(self, own: HeldAgainst) -> Step:
-        """What lets it be judged."""
+    def after_refusal(self, name: str, own: HeldAgainst) -> Step:
+        """What lets a row be judged."""
         study = self.study
         if own.comparison is not None and own.seeds == own.due:
             words = "add `controls: own` to the sweep file, as another sweep"
@@ -126,7 +126,8 @@ class NextStep:
             return Step(f"plan a new study of {LEAST_UNITS} searches", run_again(study.given, changes))
         if len(planned_seeds(study)) < LEAST_UNITS:
             return Step(command=command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}")
-        failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)
+        both = (one.record for one in study.searched + study.confirmations if one.record.row in (name, own.control))
+        failed = any(record.state is TrialState.FAILED for record in both)
         return Step(command=command_line("resume", study.directory) + (" --failed" if failed else ""))
 
     def _new_seeds(self) -> dict[str, object]:

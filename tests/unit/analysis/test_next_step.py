@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,5 +85,23 @@ def test_a_study_that_finds_less_repeats_no_seed(tmp_path: Path, overrides: tupl
 def test_more_searches_after_too_few_repeat_no_seed(tmp_path: Path) -> None:
     members = [trained(row, 1003, kind="confirm") for row in ("intelligen", "standard_matched")]
     study = study_of(tmp_path, ("search.replicates=2",), members)
-    sweep, experiment = typed(NextStep(study).after_refusal(OWN), study, store=tmp_path / "runs")
+    sweep, experiment = typed(NextStep(study).after_refusal("intelligen", OWN), study, store=tmp_path / "runs")
     assert (sweep.search.replicates, sweep.search.seed, experiment.seed) == (3, 3, 1004)
+
+
+@pytest.mark.parametrize(
+    ("failed", "again"),
+    [
+        (trained("intelligen", 1001, state=TrialState.FAILED), True),
+        (trained("standard_matched", 1001, state=TrialState.FAILED), True),
+        (trained("standard_matched", 1002, kind="confirm", state=TrialState.FAILED), True),
+        (trained("standard", 1001, state=TrialState.FAILED), False),
+    ],
+)
+def test_failed_trials_of_a_row_or_its_control_run_again(tmp_path: Path, failed: SeedModel, again: bool) -> None:
+    """Also those of a search: where all of a row have failed in one, nothing of it is confirmed."""
+    members = [trained(row, 2, kind="confirm") for row in ("intelligen", "standard_matched")]
+    study = study_of(tmp_path, ("search.replicates=3",), [*members, failed])
+    step = NextStep(study).after_refusal("intelligen", replace(OWN, due=(2, 3, 4, 1002, 1003, 1004)))
+    assert step.command.split()[1:3] == ["resume", "small"]
+    assert step.command.endswith(" --failed") == again
