@@ -9,6 +9,7 @@ from intelligen.config.schema.declarations import MATCHED
 from intelligen.config.schema.own_controls import unfit_for_own_controls
 from intelligen.config.schema.replicates import MOST_REPLICATES
 from intelligen.config.schema.schedulers import Pbt
+from intelligen.config.schema.stages_after_search import MOST_SEEDS
 from intelligen.evaluation.decision_procedure import LEAST_UNITS
 from intelligen.evaluation.study_power import WANTED, Power
 from intelligen.state.trial_records import TrialState
@@ -80,6 +81,8 @@ class NextStep:
             changes["search.warm_start"] = "null"
         if confirm is not None and confirm.until is not None:
             changes["confirm"] = f"{{seeds: {confirm.at_least}, margin: {confirm.counts_as_none:g}}}"
+        elif confirm is not None and confirm.prior is not None:
+            changes["confirm.prior"] = "null"  # how much seeds differ says nothing of searches
         return changes
 
     def _on_other_data(self) -> Step:
@@ -94,10 +97,8 @@ class NextStep:
         smaller = next((one for one in sorted(WANTED, reverse=True) if one < smallest), None)
         wanted = smaller if margin is None or found_already else margin
         seeds = None if wanted is None else power.seeds_for(wanted)[1]
-        if seeds is None:
-            return None
         units = self.study.units
-        if units.are_searches and seeds > MOST_REPLICATES:
+        if seeds is None or seeds > (MOST_REPLICATES if units.are_searches else MOST_SEEDS):
             return None
         most = "" if power.sequential is None else "at most "
         key = "confirm.seeds" if power.sequential is None else "confirm.seeds.at_most"

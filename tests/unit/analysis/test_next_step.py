@@ -10,6 +10,7 @@ from small_study import SmallStudy
 
 from intelligen.analysis.comparisons import HeldAgainst
 from intelligen.analysis.next_step import NextStep, Step
+from intelligen.analysis.sequential_looks import sequential_plan
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.experiment import Experiment
@@ -23,6 +24,7 @@ from intelligen.sweep.row_data import DataOfRows
 from intelligen.tasks import build_task
 
 OWN = HeldAgainst("standard_matched", (2, 3, 4), None, "", (2, 3, 4))
+LOOKS = "confirm={seeds: {at_least: 3, at_most: 6}, until: resolved, difference: 1.0}"
 WARM = "search.warm_start={points: [{finetuning.optimizer.learning_rate: 0.001}]}"
 
 
@@ -61,18 +63,32 @@ def typed(step: Step, study: StudyResults, *, store: Path) -> tuple[Sweep, Exper
 
 def to_find_less(study: StudyResults, *, sd: float = 0.4) -> Step | None:
     metric = build_task(load_sweep(Path(study.given[0]))[1].task).ranking
-    return NextStep(study).to_find_less(Power(Prior(sd, 100.0), family=1, seeds=3), metric)
+    power = Power(Prior(sd, 100.0), family=1, seeds=3, sequential=sequential_plan(study.sweep, family=1))
+    return NextStep(study).to_find_less(power, metric)
 
 
-@pytest.mark.parametrize("overrides", [(), (WARM, "search.seed=7")])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        (WARM, "search.seed=7"),
+        (LOOKS, "confirm.prior={sweep: earlier}"),
+        ("confirm.prior={sd: 0.5}",),
+        ("confirm.prior={sweep: earlier}",),
+        ("confirm={seeds: 3, prior: {sweep: earlier}}",),
+    ],
+)
 def test_searches_that_follow_a_gain_repeat_no_seed(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     study = study_of(tmp_path, overrides)
     sweep, experiment = typed(NextStep(study).after_gain(OWN), study, store=tmp_path / "runs")
     assert (sweep.search.replicates, sweep.search.seed, experiment.seed) == (3, study.sweep.search.seed + 1, 5)
+    assert sweep.confirm is not None
+    assert sweep.confirm.prior is None, "how much seeds differ says nothing of searches"
 
 
 @pytest.mark.parametrize(
-    ("overrides", "search_seed"), [((), 2), (("search.replicates=3",), 4), ((f"search.seed={2**32 - 1}",), 0)]
+    ("overrides", "search_seed"),
+    [((), 2), ((LOOKS,), 2), (("search.replicates=3",), 4), ((f"search.seed={2**32 - 1}",), 0)],
 )
 def test_a_study_that_finds_less_repeats_no_seed(tmp_path: Path, overrides: tuple[str, ...], search_seed: int) -> None:
     study = study_of(tmp_path, overrides)
@@ -80,6 +96,11 @@ def test_a_study_that_finds_less_repeats_no_seed(tmp_path: Path, overrides: tupl
     assert step is not None
     sweep, experiment = typed(step, study, store=tmp_path / "runs")
     assert (sweep.search.seed, experiment.seed) == (search_seed, 5)
+
+
+@pytest.mark.parametrize("overrides", [(), ("search.replicates=3",)])
+def test_no_study_is_named_that_takes_more_than_a_sweep_can_have(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    assert to_find_less(study_of(tmp_path, ("confirm.margin=0.5", *overrides)), sd=2.0) is None
 
 
 def test_more_searches_after_too_few_repeat_no_seed(tmp_path: Path) -> None:
