@@ -40,6 +40,11 @@ class NextStep:
         study = self.study
         if study.sweep.confirm is not None:
             return self.to_end()
+        if isinstance(study.sweep.scheduler, Pbt):
+            return Step(
+                "search with another scheduler and `confirm`, as another sweep: a population's trials cannot be"
+                " repeated with other seeds"
+            )
         seeds = f"confirm.seeds={LEAST_UNITS}"
         lacking = study.compared.missing_controls(study.strategies)
         if lacking and not study.compared.variants and self._may_have_own_controls():

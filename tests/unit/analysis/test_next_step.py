@@ -9,6 +9,7 @@ import pytest
 from small_study import SmallStudy
 
 from intelligen.analysis.comparisons import HeldAgainst
+from intelligen.analysis.conclusion import answer
 from intelligen.analysis.next_step import NextStep, Step
 from intelligen.analysis.sequential_looks import sequential_plan
 from intelligen.analysis.study import SeedModel, StudyResults
@@ -126,3 +127,13 @@ def test_failed_trials_of_a_row_or_its_control_run_again(tmp_path: Path, failed:
     step = NextStep(study).after_refusal("intelligen", replace(OWN, due=(2, 3, 4, 1002, 1003, 1004)))
     assert step.command.split()[1:3] == ["resume", "small"]
     assert step.command.endswith(" --failed") == again
+
+
+def test_a_population_is_not_sent_to_seeds_that_its_sweep_cannot_have(tmp_path: Path) -> None:
+    space = (
+        "space={finetuning.optimizer.learning_rate: {log_uniform: [1.0e-4, 2.0e-3]}, strategy: {choice: [standard]}}"
+    )
+    population = ("confirm=null", "scheduler={name: pbt}", "search.sampler=random", space)
+    found = answer(study_of(tmp_path, population, [trained("standard", 1)]), [], {})
+    assert [step.command for step in found.steps] == [""]
+    assert found.sentences[-1].startswith("Next: search with another scheduler and `confirm`, as another sweep: ")
