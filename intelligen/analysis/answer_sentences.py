@@ -70,7 +70,7 @@ class AnswerSentences:
         found, label, step = own.decided, self._label(row.system), NextStep(self.study)
         if found is None:
             yield f"{label} is not judged: {own.refusal}."
-            yield self._next(step.after_refusal(own))
+            yield self._next(step.after_refusal(row.system, own))
         elif found.verdict is Verdict.BETTER:
             yield from self._better(row, own, found)
         elif found.verdict is Verdict.WORSE:

@@ -79,6 +79,7 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
     if refused:
         sentences = [f"No {study.compared.word} is ranked: {'; '.join(refused)}."]
         steps = [NextStep(study).to_rank()] if not study.confirmations or _undecoded(study) else []
+        sentences += [f"Next: {step}." for step in steps if not step.command]
     else:
         family = len(study.compared.asked(asked_rows(study)))
         sequential = sequential_plan(study.sweep, family=family)

@@ -34,7 +34,9 @@ def compared_with(
     others = {
         one.id: value
         for one in trials.values()
-        if one.suggested and one.id != record.id and (not sweep.round_robin() or one.row == record.row)
+        if one.suggested and one.id != record.id
+        if one.seed == record.seed  # all trials of a search have its seed
+        if not sweep.round_robin() or one.row == record.row
         if (value := _by_then(histories[one.id], last, metric)) is not None
     }
     if metric not in last.metrics or not others:

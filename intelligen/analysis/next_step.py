@@ -9,6 +9,7 @@ from intelligen.config.schema.declarations import MATCHED
 from intelligen.config.schema.own_controls import unfit_for_own_controls
 from intelligen.config.schema.replicates import MOST_REPLICATES
 from intelligen.config.schema.schedulers import Pbt
+from intelligen.config.schema.stages_after_search import MOST_SEEDS
 from intelligen.evaluation.decision_procedure import LEAST_UNITS
 from intelligen.evaluation.study_power import WANTED, Power
 from intelligen.state.trial_records import TrialState
@@ -39,6 +40,11 @@ class NextStep:
         study = self.study
         if study.sweep.confirm is not None:
             return self.to_end()
+        if isinstance(study.sweep.scheduler, Pbt):
+            return Step(
+                "search with another scheduler and `confirm`, as another sweep: a population's trials cannot be"
+                " repeated with other seeds"
+            )
         seeds = f"confirm.seeds={LEAST_UNITS}"
         lacking = study.compared.missing_controls(study.strategies)
         if lacking and not study.compared.variants and self._may_have_own_controls():
@@ -64,7 +70,7 @@ class NextStep:
     def _search_again(self) -> Step:
         """Several searches show whether the strategy wins, or the configuration that this one has found."""
         sweep = self.study.sweep
-        changes: dict[str, object] = {"experiment.seed": self._new_seed()}
+        changes = self._new_seeds()
         if not sweep.space:
             command = run_again(self.study.given, {"name": f"{sweep.name}-again", **changes})
             return Step("repeat it with other seeds", command)
@@ -80,6 +86,8 @@ class NextStep:
             changes["search.warm_start"] = "null"
         if confirm is not None and confirm.until is not None:
             changes["confirm"] = f"{{seeds: {confirm.at_least}, margin: {confirm.counts_as_none:g}}}"
+        elif confirm is not None and confirm.prior is not None:
+            changes["confirm.prior"] = "null"  # how much seeds differ says nothing of searches
         return changes
 
     def _on_other_data(self) -> Step:
@@ -94,16 +102,14 @@ class NextStep:
         smaller = next((one for one in sorted(WANTED, reverse=True) if one < smallest), None)
         wanted = smaller if margin is None or found_already else margin
         seeds = None if wanted is None else power.seeds_for(wanted)[1]
-        if seeds is None:
-            return None
         units = self.study.units
-        if units.are_searches and seeds > MOST_REPLICATES:
+        if seeds is None or seeds > (MOST_REPLICATES if units.are_searches else MOST_SEEDS):
             return None
         most = "" if power.sequential is None else "at most "
         key = "confirm.seeds" if power.sequential is None else "confirm.seeds.at_most"
         key = "search.replicates" if units.are_searches else key
         name = f"{self.study.sweep.name}-{seeds}-{units.word}"
-        changes = {"name": name, key: seeds, "experiment.seed": self._new_seed()}
+        changes = {"name": name, key: seeds, **self._new_seeds()}
         command = run_again(self.study.given, changes)
         return Step(f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} {units.word}", command)
 
@@ -111,24 +117,27 @@ class NextStep:
         """What takes the next look."""
         return Step(command=command_line("resume", self.study.directory))
 
-    def after_refusal(self, own: HeldAgainst) -> Step:
-        """What lets it be judged."""
+    def after_refusal(self, name: str, own: HeldAgainst) -> Step:
+        """What lets a row be judged."""
         study = self.study
         if own.comparison is not None and own.seeds == own.due:
             words = "add `controls: own` to the sweep file, as another sweep"
-            changes = {"name": f"{study.sweep.name}-again", "controls": "own", "experiment.seed": self._new_seed()}
+            changes = {"name": f"{study.sweep.name}-again", "controls": "own", **self._new_seeds()}
             return Step(words, run_again(study.given, changes) if self._may_have_own_controls() else "")
         if own.control not in study.strategies:
             return Step(f"add {study.label(own.control)} to the sweep file, as another sweep")
         if study.units.are_searches and len(study.units.searches) < LEAST_UNITS:
-            name, seed = f"{study.sweep.name}-{LEAST_UNITS}-searches", self._new_seed()
-            changes = {"name": name, "search.replicates": LEAST_UNITS, "experiment.seed": seed}
+            name = f"{study.sweep.name}-{LEAST_UNITS}-searches"
+            changes = {"name": name, "search.replicates": LEAST_UNITS, **self._new_seeds()}
             return Step(f"plan a new study of {LEAST_UNITS} searches", run_again(study.given, changes))
         if len(planned_seeds(study)) < LEAST_UNITS:
             return Step(command=command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}")
-        failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)
+        both = (one.record for one in study.searched + study.confirmations if one.record.row in (name, own.control))
+        failed = any(record.state is TrialState.FAILED for record in both)
         return Step(command=command_line("resume", study.directory) + (" --failed" if failed else ""))
 
-    def _new_seed(self) -> int:
-        """Above all that the study has used: of other seeds, nothing is known yet."""
-        return max(member.record.seed for member in self.study.members) + 1
+    def _new_seeds(self) -> dict[str, object]:
+        """Above all that the study has used, for trials and for searches: of other seeds, nothing is known yet."""
+        sweep = self.study.sweep
+        seeds: dict[str, object] = {"experiment.seed": max(member.record.seed for member in self.study.members) + 1}
+        return {**seeds, "search.seed": sweep.search.next_seed} if sweep.space else seeds

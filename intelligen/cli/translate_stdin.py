@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import UnsupportedOperation
 from itertools import chain, islice
 from pathlib import Path
 from queue import Empty, Queue
@@ -84,7 +85,8 @@ def _opened(lines: Lines, opened: ExitStack) -> TextIO:
     target = lines.target
     if target == STANDARD_OUTPUT:
         return sys.stdout
-    if target.is_file() and os.path.samefile(lines.source or sys.stdin.fileno(), target):
+    source = lines.source or _standard_input()
+    if target.is_file() and source is not None and os.path.samefile(source, target):
         raise ConfigError(f"--output {target}: this is the file that the lines are read from; name another file")
     with writing(target):
         return opened.enter_context(target.open("w", encoding="utf-8"))
@@ -97,7 +99,17 @@ def _source(lines: Lines, notes: Counter[str], prompting: bool) -> Iterable[str 
         return _begun(read_lines(lines.source, notes))
     # Bytes: how Python would decode them depends on the locale.
     found = decoded_lines(sys.stdin.buffer, _PLACE, notes)
-    return found if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode) else _with_pauses(found)
+    descriptor = _standard_input()
+    is_file = descriptor is None or stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return found if is_file else _with_pauses(found)
+
+
+def _standard_input() -> int | None:
+    """Its descriptor; None where the caller has put something else in its place."""
+    try:
+        return sys.stdin.fileno()
+    except UnsupportedOperation:
+        return None
 
 
 def _begun(lines: Iterator[str]) -> Iterator[str]:

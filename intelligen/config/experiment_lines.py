@@ -40,9 +40,6 @@ def trial_settings(
     if not config:
         return {}
     group = "training" if config.get("start") is None else "finetuning"
-    written, strategy = _written(config)
-    own = {name: (config.get(name), written.get(name)) for name in _GROUPS}
-    own[group] = config.get("training"), written.get("training")
     found: dict[str, Any] = {}
     with suppress(ConfigError):
         for change in map(parse_override, given):
@@ -50,12 +47,17 @@ def trial_settings(
                 _put(found, change.key.removeprefix(INTO_EXPERIMENT), change.value)
     for key, value in (row or {}).items():
         _put(found, key, value)
+    written, strategy = _written(config, experiment["strategy"], found.get("strategy"))
+    own = {name: (config.get(name), written.get(name)) for name in _GROUPS}
+    own[group] = config.get("training"), written.get("training")
     for key, (value, changed) in own.items():
         other = experiment.get(key)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
-            found[key] = found.get(key, {}) | _differing(value, other, changed or {})
-    if row is None or config.get("strategy") != experiment.get("strategy"):
+            found[key] = _differing(value, other, changed or {}, said=found.get(key))
+    if row is None or "strategy" in found or config.get("strategy") != experiment["strategy"]:
         found["strategy"] = strategy
+    if config["seed"] != experiment["seed"]:
+        found["seed"] = config["seed"]
     return {key: value for key, value in found.items() if value not in (None, {})}
 
 
@@ -70,60 +72,73 @@ def settings_words(settings: Nested) -> str:
     ends = [key.rpartition(".")[2] for key in flat]
     words = []
     for key, value in flat.items():
-        if key in ("strategy", "strategy.name"):
-            continue
+        if key in ("seed", "strategy", "strategy.name"):
+            continue  # its row and its name say these
         *_, before, end = ("", *key.split("."))
         name = f"{before}.{end}" if ends.count(end) > 1 or end in ("start", "end", "name") else end
         words.append(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {flow(value)}")
     return ", ".join(words)
 
 
-def _differing(own: Nested, other: Nested, written: Nested) -> dict[str, Any]:
-    """The keys whose value is another one, group by group; another option is taken whole.
+def _differing(own: Nested, other: Nested, written: Nested, *, said: Any) -> dict[str, Any]:
+    """The keys whose value is another one, and those that were said, group by group; another option is taken whole.
 
     Args:
         own: Every key.
         other: Of the experiment; keys that were added later are missing where they have their default.
         written: The trial's without those keys.
+        said: What overrides and the row have in the place of this group.
 
     """
+    asked = _group(said)
     if own.get("name") != other.get("name"):
         return dict(own)
     found: dict[str, Any] = {}
     for key, value in own.items():
         before = other.get(key)
-        if key in _ADDRESSES or value == before or (key not in other and key not in written):
+        if key in _ADDRESSES:
+            found |= {key: asked[key]} if key in asked else {}
+            continue
+        if key not in asked and (value == before or (key not in other and key not in written)):
             continue
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            if inner := _differing(value, before, written.get(key, {})):
+            if inner := _differing(value, before, written.get(key, {}), said=asked.get(key)):
                 found[key] = inner
         else:
             found[key] = value
     return found
 
 
-def _written(config: Nested) -> tuple[Nested, Any]:
-    """The trial as a ledger writes it, and its strategy without what goes without saying.
+def _written(config: Nested, experiment: Nested, said: Any) -> tuple[Nested, Any]:
+    """The trial as a ledger writes it, and its strategy without what goes without saying beside the experiment's.
 
     Both are as they were recorded where this version does not know them.
     """
     with suppress(ValueError, UnavailableError):
         trial = stored_trial(json.dumps(config))
-        return recorded(trial), _given(trial.strategy)
+        return recorded(trial), _given(trial.strategy, experiment, said)
     return config, config.get("strategy")
 
 
-def _given(settings: Settings) -> dict[str, Any]:
-    """Its name, and the fields that have another value than their default."""
-    written = settings.model_dump(mode="json")
-    found: dict[str, Any] = {}
+def _given(settings: Settings, experiment: Any, said: Any) -> dict[str, Any]:
+    """Its name, and the fields that have another value than their default, or than the experiment's; and those said."""
+    written, before, asked = settings.model_dump(mode="json"), _group(experiment), _group(said)
+    if before.get("name") != written.get("name"):
+        before = {}  # the lines replace another option with all its fields
+    found: dict[str, Any] = {"name": written["name"]} if "name" in written else {}
     for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if name == "name":
-            found[name] = value
-        elif value != field.get_default(call_default_factory=True):
-            found[name] = _given(value) if isinstance(value, Settings) else written[name]
+        value, other = getattr(settings, name), before.get(name, written[name])
+        if name in found:
+            continue
+        if name in asked or value != field.get_default(call_default_factory=True) or other != written[name]:
+            inner = isinstance(value, Settings)
+            found[name] = _given(value, other, asked.get(name)) if inner else written[name]
     return found
+
+
+def _group(value: Any) -> Nested:
+    """A group of settings, of which text is short for an option; empty where nothing is said."""
+    return value if isinstance(value, Mapping) else {} if value is None else {"name": value}
 
 
 def _put(found: dict[str, Any], key: str, value: Any) -> None:

@@ -158,9 +158,10 @@ class HeldOutRows:
         return sorted(distinct.values(), key=lambda one: (chosen[one.groups[place]], one.number)), chosen
 
     def _refuse(self, split: str, *, most: int, more: str) -> NoReturn:
-        fix = f"-o {self.key}.{split}.rows={most}" if most else f"give train more {more}"
+        tenth = f"; a tenth of them leaves enough to train on: -o {self.key}.{split}.rows={max(1, most // 10)}"
+        fix = tenth if most else f": give train more {more}"
         wanted = f"split `{split}` draws {self._held_out[split]:,} rows from train"
-        raise DataError(f"{wanted}, which has at most {most:,} to give: {fix}")
+        raise DataError(f"{wanted}, which has at most {most:,} to give{fix}")
 
     def _candidates(self, notes: Counter[str] | None = None) -> Iterator[_Candidate]:
         rows = self._corpus.rows("train", notes)

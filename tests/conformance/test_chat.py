@@ -202,7 +202,7 @@ class Terminal:
 def test_a_chat_on_a_terminal(store: Path, identities: dict[str, str]) -> None:
     terminal = Terminal(str(store), identities["question_answering"], "1")
     try:
-        terminal.wait_for("/search greedy|beam|sample, /quit")
+        terminal.wait_for("/search greedy|beam|sample|mbr, /quit")
         terminal.wait_for("> ")
         terminal.type("\n")  # an empty line has no answer
         terminal.wait_for("> ")

@@ -48,7 +48,7 @@ def sweep_directory(tmp_path: Path) -> Path:
             "objective": {"metric": "valid/bleu", "direction": "maximize"},
         },
         "prepared": "d1ge57",
-        "experiment": {"name": "multi30k", "data": {"corpus": {"name": "embedded", "seed": 1}}},
+        "experiment": {"name": "multi30k", "seed": 1, "data": {"corpus": {"name": "embedded", "seed": 1}}},
         "git_commit": "0123abc",
         "host": "node1",
         "versions": {"torch": "2.13.0"},

@@ -23,6 +23,7 @@ def sweep_of(directory: Path, task: str, *, metric: str, rows: Mapping[str, Any]
         "sweep": {"name": "tiny", "question": "?", "objective": {"metric": metric}},
         "prepared": "d1ge57",
         "experiment": {
+            "seed": 1,
             "name": "reviews",
             "task": {"name": task},
             "data": {"corpus": {"name": "embedded", "seed": 1}},

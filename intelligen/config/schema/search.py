@@ -78,6 +78,11 @@ class Search(Settings):
         """Its searches, where the trials of the first have this seed."""
         return replicates(self.replicates, seed=seed, search_seed=self.seed)
 
+    @property
+    def next_seed(self) -> int:
+        """Of the suggestions of one more search."""
+        return replicates(self.replicates + 1, seed=0, search_seed=self.seed)[-1].search_seed
+
     def alone(self, replicate: Replicate | None = None) -> "Search":
         """One of its searches; not given = the first."""
         seed = self.seed if replicate is None else replicate.search_seed

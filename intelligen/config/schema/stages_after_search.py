@@ -1,6 +1,6 @@
 """Settings of the stages after the search: confirmation with fresh seeds, and test sets, decoded once."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, field_validator, model_validator
 
@@ -10,6 +10,9 @@ from intelligen.config.schema.learned_metric import LearnedMetric
 
 STAGES = ("baseline", "search", "confirm", "test")
 """In the order in which they run."""
+
+MOST_SEEDS: Final = 100
+"""That confirm one configuration."""
 
 SearchName = Literal["greedy", "beam", "sample", "mbr"]
 
@@ -34,9 +37,9 @@ class PowerPrior(Settings):
 class SeedRange(Settings):
     """Seeds that are trained one by one, as many as it takes."""
 
-    at_least: Annotated[int, Field(ge=3, le=99)] = 3
+    at_least: Annotated[int, Field(ge=3, le=MOST_SEEDS - 1)] = 3
     """Before the first look at the test scores."""
-    at_most: Annotated[int, Field(ge=4, le=100)]
+    at_most: Annotated[int, Field(ge=4, le=MOST_SEEDS)]
     """At the last look."""
 
     @model_validator(mode="after")
@@ -55,7 +58,7 @@ class Confirmation(Settings):
     Validation chose that trial, and with it the luck of its seed; only other seeds separate the two.
     """
 
-    seeds: Annotated[int, Field(ge=2, le=100)] | SeedRange = 3
+    seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] | SeedRange = 3
     """So many: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start. Fewer than
     3 decide nothing. With `until` a range, `{at_least: 3, at_most: 10}`. With several searches (`search.replicates`)
     each search has this many, and 2 are enough."""

@@ -1,16 +1,21 @@
 """The settings of a best trial are lines of an experiment file, and such a file trains the same trial."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import TINY_EXPERIMENT
 from small_rows import SmallRows
 from small_study import SmallStudy
 
 from intelligen.analysis.best_settings import SweepSettings
+from intelligen.config.base import recorded
 from intelligen.config.experiment_lines import settings_lines, settings_words, trial_settings
-from intelligen.config.load import load_experiment
+from intelligen.config.load import apply_settings, load_experiment
 from intelligen.config.schema.experiment import finetuning_trial
 from intelligen.state.sweep_files import SweepFiles
+
+MIXED = {"strategy.policy.weights": {"auxiliary": 0.5, "recurrent": 0.25, "generative": 0.25}}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,33 @@ def test_pasted_lines_are_the_experiment_that_trains_the_trial_again(study: Smal
     experiment = load_experiment(pasted)
     again = finetuning_trial(experiment, prepared=record.config["prepared"], start=record.config["start"])
     assert again.model_dump(mode="json") == record.config
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "changes"),
+    [
+        ("", ("finetuning.optimizer.weight_decay=0.2",), {"finetuning.optimizer.learning_rate": 4e-4}),
+        ("", ("finetuning.schedule.name=cosine",), {"finetuning.schedule.warmup_updates": 3}),
+        ("", ("finetuning.epochs=7",), {"finetuning.epochs": 4}),
+        ("strategy: {name: standard_matched, updates_ratio: 2.0}", (), {"strategy.updates_ratio": 4.0}),
+        ("strategy: {name: standard_matched, updates_ratio: 2.0}", ("strategy.updates_ratio=4.0",), {}),
+        ("strategy: {name: standard_matched, updates_ratio: 2.0}", (), {"strategy.name": "standard"}),
+        ("strategy: {name: intelligen, policy: {name: static, weights: {auxiliary: 1.0}}}", (), MIXED),
+        ("", (), {"seed": 1001}),
+        ("", ("seed=5",), {"seed": 1005}),
+    ],
+)
+def test_pasted_lines_train_the_same_trial(
+    tmp_path: Path, file: str, given: tuple[str, ...], changes: dict[str, Any]
+) -> None:
+    path, pasted = tmp_path / "experiment.yaml", tmp_path / "pasted.yaml"
+    path.write_text(f"{TINY_EXPERIMENT}{file}\n")
+    experiment = load_experiment(path, given)
+    trial = finetuning_trial(apply_settings(experiment, changes), prepared="0123456789abcdef", start="x")
+    launched = [f"experiment.{one}" for one in given]
+    found = trial_settings(trial.model_dump(mode="json"), recorded(experiment), given=launched)
+    pasted.write_text("\n".join([f"include: [{path.name}]", *settings_lines(found)]))
+    assert finetuning_trial(load_experiment(pasted), prepared="0123456789abcdef", start="x") == trial
 
 
 def test_what_the_launch_changed_is_among_them(study: SmallStudy) -> None:

@@ -43,7 +43,7 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     assert sentence.startswith(f"intelligen wins: as configured here, it beats {beaten}")
     assert f"{row['device_hours']:.3g} device-hours" in sentence
     assert "× 2.00" in sentence
-    again = "intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.replicates=3"
+    again = "intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.seed=2 -o search.replicates=3"
     assert sentence.endswith(f"Next: search 3 times, to say it of the strategy: {again}.")
     assert (
         compared.answer.sentences[1]
@@ -60,7 +60,7 @@ def test_the_next_command_names_the_file_and_the_overrides_that_the_launch_was_g
     write_launch(files.write(), files.settings()[0], tracking_uri="sqlite:///mlflow.db", given=given)
     command = (
         "intelligen run 'my sweeps/small.yaml' -o experiment.data.corpus.folder=data -o name=small-3-searches"
-        " -o experiment.seed=5 -o search.replicates=3"
+        " -o experiment.seed=5 -o search.seed=2 -o search.replicates=3"
     )
     assert f"to say it of the strategy: {command}." in read_compared(files.directory, store=files.store).answer.sentence
 
@@ -166,7 +166,7 @@ def test_a_costly_strategys_gain_over_standard_alone_is_refused(
     row = row_of(compared)
     assert (row["control"], row["verdict"], row["p_value"]) == ("standard", "refused", None)
     assert row["refusal"] == "its control spent 45 % less computing, which may be all of its gain"
-    command = "intelligen run FILE -o name=small-again -o controls=own -o experiment.seed=5"
+    command = "intelligen run FILE -o name=small-again -o controls=own -o experiment.seed=5 -o search.seed=2"
     assert f"Next: add `controls: own` to the sweep file, as another sweep: {command}." in compared.answer.sentence
     assert [step.command for step in compared.answer.steps] == [command]
 

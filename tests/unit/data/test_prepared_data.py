@@ -193,9 +193,9 @@ def test_the_same_content_is_found_again_without_work(folder: Path, tmp_path: Pa
 def test_other_content_or_settings_have_another_identity(folder: Path, tmp_path: Path) -> None:
     identities = [prepare(data, tmp_path).identity for data in (settings(folder), settings(folder, max_tokens=64))]
     with (folder / "valid.de").open("ab") as file:
-        file.write(b"\n")
+        file.write(b"\nEin Hund\n")
     with (folder / "valid.en").open("ab") as file:
-        file.write(b"\n")
+        file.write(b"no dog\na dog\n")
     with pytest.raises(DataError, match="empty target"):
         prepare(settings(folder), tmp_path)
     write(folder, valid=[("a cat", "A cat")])

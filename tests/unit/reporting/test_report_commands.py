@@ -42,7 +42,8 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     )
     assert last[3:] == [
         "next     search 3 times, to say it of the strategy:",
-        "         intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.replicates=3",
+        "         intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.seed=2"
+        " -o search.replicates=3",
     ]
     assert (
         shared[0]

@@ -101,8 +101,9 @@ def test_two_searches_decide_nothing(tmp_path: Path) -> None:
     study = written(tmp_path / "runs", searches=2)
     sentence = conclusion_of(study).sentence
     assert "intelligen is not judged: it has 2 searches, and fewer than 3 decide nothing." in sentence
-    command = "intelligen run FILE -o name=small-3-searches -o search.replicates=3 -o experiment.seed=1004"
-    assert f"Next: plan a new study of 3 searches: {command}." in sentence
+    command = "intelligen run FILE -o name=small-3-searches -o search.replicates=3"
+    seeds = "-o experiment.seed=1004 -o search.seed=3"
+    assert f"Next: plan a new study of 3 searches: {command} {seeds}." in sentence
     assert row(study).difference is None
 
 

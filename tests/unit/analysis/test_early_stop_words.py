@@ -1,0 +1,24 @@
+"""What a stopped trial was compared with: trials of its own search and row, by their scores after the same epoch."""
+
+from pathlib import Path
+
+from small_study import SmallStudy
+
+from intelligen.analysis.early_stop_words import compared_with
+from intelligen.config.load import load_sweep
+from intelligen.state.history import Report
+from intelligen.state.trial_records import TrialRecord, TrialState
+
+
+def test_a_stop_names_trials_of_its_own_search_alone(tmp_path: Path) -> None:
+    SmallStudy(tmp_path / "runs").settings()
+    sweep, _ = load_sweep(tmp_path / "files" / "small.yaml", ["search.replicates=2"])
+    scores = {("r1-t0001", 1): 30.0, ("r2-t0000", 1001): 20.0, ("r2-t0001", 1001): 10.0}
+    why = "stopped by the scheduler after epoch 1"
+    trials = {
+        name: TrialRecord(name, "trial", "standard", seed, {}, {}, name, 0, 0, TrialState.PRUNED, why)
+        for name, seed in scores
+    }
+    histories = {name: [Report(1, 10, 100, 1, {"valid/bleu": score})] for (name, _), score in scores.items()}
+    said = compared_with(trials["r2-t0001"], trials, histories, sweep)
+    assert said == "valid/bleu 10.00; compared with 20.00 (r2-t0000)"
