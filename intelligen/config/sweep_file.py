@@ -73,7 +73,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     inner = [change for change in changes if change.key.startswith(INTO_EXPERIMENT)]
     own = [change for change in changes if change not in inner]
     document = with_overrides(document, Sweep, own)
-    # Whoever starts the command may choose any file; the sweep's file only those of its project.
+    # The command line may name any file; the sweep's file only those of its project.
     project, tables = (None if _reaches(own, key) else project_of(path) for key in ("experiment", _TABLE))
     reaching = [replace(change, key=change.key.removeprefix(INTO_EXPERIMENT)) for change in inner]
     asked = examined(Sweep, document)
