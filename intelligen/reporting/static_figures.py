@@ -185,7 +185,9 @@ def _draw_layout(axes: "Axes", layout: Any) -> None:
         for at, axis in zip(_CORNERS, _ternary_axes(layout), strict=True):
             axes.annotate(axis.title.text or "", at)
     if layout.yaxis.autorange == "reversed":
-        axes.invert_yaxis()
+        # Rows from the top down, each with half a row around it.
+        first, last = axes.dataLim.intervaly
+        axes.set_ylim(last + 0.5, first - 0.5)
 
 
 def _ternary_axes(layout: Any) -> Iterator[Any]:
