@@ -179,7 +179,7 @@ def _cost_lines(plan: "Plan") -> Iterator[str]:
     hours = cost.device_hours
     yield f"time        baseline {baseline}; search {_time(cost.search_s)}{confirmation}"
     yield f"cost        {hours.low:.2g} to {hours.high:.2g} device-hours"
-    yield f"            measured here; left out: {'; '.join(plan.leaves_out)}"
+    yield f"            from {plan.based_on}; left out: {'; '.join(plan.leaves_out)}"
 
 
 def _trial(trial: "SampledTrial") -> str:

@@ -74,6 +74,8 @@ class Plan:
     cost: CostEstimate | None
     no_cost: str | None
     """Why nothing was timed; none too where no number of trials bounds the sweep."""
+    based_on: str | None
+    """What the cost was measured by; none where nothing was timed."""
     leaves_out: tuple[str, ...]
     """What the cost does not count."""
     power: tuple[str, ...]
@@ -148,6 +150,7 @@ def make_plan(
         trials=trials,
         cost=cost,
         no_cost=no_cost,
+        based_on=None if cost is None else _based_on(sweep),
         leaves_out=LEAVES_OUT,
         power=tuple(power_lines(sweep, experiment, store=store)),
         warnings=(
@@ -157,6 +160,12 @@ def make_plan(
         ),
         refusal=refusal,
     )
+
+
+def _based_on(sweep: Sweep) -> str:
+    """While other work has the processor, processor time does not go on."""
+    clock = "time on a GPU" if sweep.resources.gpus else "processor time"
+    return f"the {clock} of a few updates and part of a validation, measured here"
 
 
 def _of_times(sweep: Sweep, trial_s: TimeRange | None, timed: TrialTimes | None, memory: MemoryCheck) -> Iterator[str]:
