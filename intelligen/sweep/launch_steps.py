@@ -144,9 +144,9 @@ def _run_stages(
             close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
         raise
     with closing:
-        close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
+        unmade = close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
     failed = any(record.state is TrialState.FAILED for record in context.ledger.trials.values())
-    return code or (SOME_FAILED if failed else 0)
+    return code or unmade or (SOME_FAILED if failed else 0)
 
 
 def _note_launch(context: SweepContext, request: LaunchRequest, mirror: MlflowMirror, reporter: Reporter) -> None:
