@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from intelligen.analysis.suggested_command import command_line
+from intelligen.config.files.suggested_fixes import typed_for_sweep
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.data_summary import describe
@@ -60,7 +61,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
     sweep = request.sweep if finished else _surveyed(request, cluster, reporter)
     prepared = request.prepare(reporter.counting)
     for one in () if finished else prepared.each_once():
-        _say(describe(one), reporter)
+        _say(map(typed_for_sweep, describe(one)), reporter)
     if not begun:  # what has begun is scored as it was
         build_task(request.experiment.task).require_scorable(prepared.shared, key="experiment.task")
     data = prepared.identities()

@@ -10,10 +10,12 @@ import optuna
 import torch
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.config.files.suggested_fixes import typed_for_sweep
 from intelligen.config.load import row_experiments, trial_experiment
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
-from intelligen.data.data_summary import shared_rows, unknown_tokens
+from intelligen.data.data_summary import shared_rows
+from intelligen.data.data_warnings import data_warnings
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.ledger import recorded_devices
@@ -180,7 +182,7 @@ def _of_times(sweep: Sweep, trial_s: TimeRange | None, timed: TrialTimes | None,
 def _of_data(prepared: PreparedRows | None) -> dict[str, None]:
     """Lines on what the rows' data are, each once; none where nothing was prepared."""
     every = () if prepared is None else prepared.each_once()
-    return dict.fromkeys(line for one in every for line in unknown_tokens(one.manifest))
+    return dict.fromkeys(typed_for_sweep(line) for one in every for line in data_warnings(one.manifest))
 
 
 def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
