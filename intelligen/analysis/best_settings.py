@@ -52,8 +52,6 @@ class SweepSettings:
         """What a trial has other than the experiment, without secrets."""
         rows = {row.id: row.settings for row in self.sweep.variants()}
         given = trial_settings(record.config, self.experiment, row=rows.get(record.row), given=self.given)
-        if rows and given.get("strategy") == {"name": self.experiment["strategy"]["name"]}:
-            del given["strategy"]  # that of every row
         settings: dict[str, Any] = redact(given)
         return settings
 

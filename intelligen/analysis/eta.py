@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from intelligen.analysis.strategy_table import USABLE
+from intelligen.config.schema.sweep import Sweep
 from intelligen.state.history import Report
 from intelligen.state.trial_records import TrialRecord, TrialState
 
@@ -31,6 +32,18 @@ class SearchSize:
     """Most trainings after it that repeat its best trials with other seeds; none of them is stopped early."""
     least_repetitions: int = 0
     """Those of them that are trained in any case."""
+
+    @classmethod
+    def of(cls, sweep: Sweep, *, epochs: int, concurrent: int) -> "SearchSize":
+        """All trials of a sweep, those of own controls included."""
+        bound = sweep.total_trials()
+        return cls(
+            trials=None if bound is None else bound + sweep.total_control_trials(),
+            epochs=epochs,
+            concurrent=concurrent,
+            repetitions=sweep.total_repetitions(),
+            least_repetitions=sweep.least_repetitions(),
+        )
 
 
 Ran = Sequence[tuple[TrialRecord, Sequence[Report]]]
@@ -64,6 +77,19 @@ def _spent(ran: Ran, count: int) -> list[float]:
     """Seconds so far of each trial that has not ended; 0 for those that have not begun."""
     under_way = [_seconds(reports) for record, reports in ran if record.state is TrialState.RUNNING]
     return under_way + [0.0] * (count - len(ran))
+
+
+def eta_words(eta: Eta) -> str:
+    """A range."""
+    return f"{duration(eta.low_s)} to {duration(eta.high_s)}"
+
+
+def duration(seconds: float) -> str:
+    """In the unit that fits."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def epoch_seconds(report: Report) -> float:

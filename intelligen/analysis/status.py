@@ -139,13 +139,8 @@ def read_status(files: SweepFiles) -> Status:
     searched, repeated = (_of_kind(kind, trials) for kind in ("trial", "confirm"))
     state = _state(owner, closing)
     group = "training" if sweep.trains else "finetuning"
-    size = SearchSize(
-        trials=None if (bound := sweep.total_trials()) is None else bound + sweep.total_control_trials(),
-        epochs=fingerprint["experiment"][group]["epochs"],
-        concurrent=launch.concurrent_trials,
-        repetitions=sweep.total_repetitions(),
-        least_repetitions=sweep.least_repetitions(),
-    )
+    epochs = fingerprint["experiment"][group]["epochs"]
+    size = SearchSize.of(sweep, epochs=epochs, concurrent=launch.concurrent_trials)
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
     counted = task_settings(fingerprint["experiment"]).counted

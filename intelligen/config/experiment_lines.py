@@ -54,7 +54,7 @@ def trial_settings(
         other = experiment.get(key)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             found[key] = _differing(value, other, changed or {}, said=found.get(key))
-    if row is None or "strategy" in found or config.get("strategy") != experiment["strategy"]:
+    if row is None or "strategy" in found or written.get("strategy") != experiment["strategy"]:
         found["strategy"] = strategy
     if config["seed"] != experiment["seed"]:
         found["seed"] = config["seed"]

@@ -49,9 +49,9 @@ class SplitReport(Settings):
     """Reason → training rows left out."""
     notes: dict[str, int]
     """What was fixed or is odd: `bom`, `crlf`, `line_breaks` (texts that had some inside), `blank_lines` of a table,
-    `trailing_blank_lines` of text files, `held_out` (rows that another split has drawn), `augmented` (copies of
-    training rows, which are not `read`); with the name of a column `empty_source` and `truncated_source` where models
-    read it, `overlong_target` where they should write it.
+    `trailing_blank_lines` of text files, `header_as_row` (a first row that looks like a header), `held_out` (rows that
+    another split has drawn), `augmented` (copies of training rows, which are not `read`); with the name of a column
+    `empty_source` and `truncated_source` where models read it, `overlong_target` where they should write it.
     """
     columns: dict[str, ColumnReport]
     duplicates: int | None = None

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap, unknown_share
+from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap
+from intelligen.data.data_warnings import data_warnings
 from intelligen.data.prepared_data import Prepared
 
 _SHOWN = 10
@@ -35,19 +36,7 @@ def describe(prepared: Prepared) -> list[str]:
         lines += [
             f"  {column}: {_column(report, manifest.classes.get(column))}" for column, report in split.columns.items()
         ]
-    return [*lines, *(f"warning: {line}" for line in unknown_tokens(manifest)), *shared_rows(manifest)]
-
-
-def unknown_tokens(manifest: Manifest) -> list[str]:
-    """How much of the training texts a pre-trained model's vocabulary does not know, a line for each such column."""
-    if manifest.tokenizer is not None:
-        return []
-    shares = {column: unknown_share(report) for column, report in manifest.splits["train"].columns.items()}
-    return [
-        f"{column}: the pre-trained vocabulary does not know {share:.2%} of the training tokens"
-        for column, share in shares.items()
-        if share
-    ]
+    return [*lines, *(f"warning: {line}" for line in data_warnings(manifest)), *shared_rows(manifest)]
 
 
 def _column(report: ColumnReport, classes: tuple[str, ...] | None) -> str:

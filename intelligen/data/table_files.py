@@ -11,6 +11,7 @@ from pathlib import Path
 
 from intelligen.config.schema.columns import Row
 from intelligen.config.schema.split_forms import PairTable
+from intelligen.data.header_names import looks_like_header
 from intelligen.data.json_fields import RecordField, nearest_of, text_of
 from intelligen.data.text_lines import read_lines
 from intelligen.errors import ConfigError, DataError
@@ -20,6 +21,8 @@ NumberedRow = tuple[int, Row]
 
 _ENDINGS = (".tsv", ".csv", ".jsonl")
 _MOSTLY_QUOTED = 0.9
+HEADER_AS_ROW = "header_as_row"
+"""Counts the first rows that look like headers and are read as rows, because the settings name the columns."""
 
 
 def is_table(table: PairTable) -> bool:
@@ -60,7 +63,7 @@ def read_table(
         path: Of its file.
         table: How it is read.
         fields: Those that make a row, in the row's order.
-        notes: Counters: `blank_lines`, and those of `read_lines`.
+        notes: Counters: `blank_lines`, `header_as_row`, and those of `read_lines`.
         key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
 
     Raises:
@@ -103,6 +106,11 @@ class _Place:
             raise DataError(
                 f"{self.path}:1: the first row names the columns itself; remove `columns` from its settings"
             )
+
+    def note_header(self, number: int, row: Row, notes: Counter[str]) -> None:
+        """Count a first row that looks like a header where the settings name the columns."""
+        if number == 1 and self.table.columns is not None:
+            notes[HEADER_AS_ROW] += looks_like_header(row, self.table.columns)
 
 
 @dataclass
@@ -154,6 +162,8 @@ def _plain_tsv(
         if number == 1 or len(cells) != len(header):
             place.require_count(number, cells, header)
         row = tuple([cells[column] for column in columns])
+        if number == 1:
+            place.note_header(number, row, notes)
         quotes.count(row)
         yield number, row
     quotes.require_text()
@@ -198,7 +208,9 @@ def _quoted(
                 notes["blank_lines"] += 1
                 continue
             place.require_count(reader.line_num, cells, header)
-            yield reader.line_num, tuple([cells[column] for column in columns])
+            row = tuple([cells[column] for column in columns])
+            place.note_header(reader.line_num, row, notes)
+            yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; check its quotation marks") from error
 

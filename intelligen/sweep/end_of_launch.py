@@ -1,6 +1,7 @@
 """End of a launch: its ledger is closed, table and report written, the MLflow mirror brought up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from intelligen.analysis.study import StudyResults, read_study
 from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.sweep_results import SweepResults, TableWords
 from intelligen.analysis.verdicts import RowVerdict, summed_up
-from intelligen.errors import writing
+from intelligen.errors import IntelligenError, StorageError, writing
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import redact_text
 from intelligen.state.sweep_files import SweepFiles
@@ -34,8 +35,11 @@ _MIRROR_S = 60.0
 
 def close_launch(
     context: SweepContext, status: SweepStatus, mirror: MlflowMirror, reporter: Reporter, *, tracking_uri: str
-) -> None:
+) -> int:
     """Write table and report, let the mirror catch up, and say where to look next: files first, then the terminal.
+
+    Returns:
+        The exit code: not 0 where the results are complete, and their answer, beam curve or report could not be made.
 
     Raises:
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
@@ -44,16 +48,17 @@ def close_launch(
     shown, mirrored = redact_text(tracking_uri), False
     report: Path | None = None
     found: Conclusion | None = None
+    extras = _Extras(context, reporter)
     try:
         try:
-            results, table, answered = _conclude(context, status, reporter)
+            results, table, answered = _conclude(context, status, extras)
             path = context.directory / "table.md"
             with writing(path, needed=len(table.encode())):
                 path.write_text(table, encoding="utf-8")
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
-                report, found = _write_report(context, reporter, answered), answered.found
+                report, found = _write_report(extras, answered), answered.found
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
@@ -70,6 +75,34 @@ def close_launch(
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
             then = "; then the same command sends the rest" if mirror.refusal else ": the same command sends the rest"
             reporter.say(f"{why}{then}")
+    return extras.exit_code
+
+
+@dataclass
+class _Extras:
+    """What is made of a finished sweep beside its results, which are complete without it."""
+
+    context: SweepContext
+    reporter: Reporter
+    exit_code: int = 0
+    """Of the first that could not be made."""
+
+    @contextmanager
+    def making(self, what: str) -> Iterator[None]:
+        """Say in one line that this could not be made, why, and how to try again, whatever the error is."""
+        try:
+            yield
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            again = command_line("report", self.context.directory)
+            self.reporter.say(f"no {what}: {why}; the results are complete; try again: {again}")
+            self.exit_code = self.exit_code or _exit_code(error)
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, OSError):
+        return StorageError.exit_code
+    return error.exit_code if isinstance(error, IntelligenError) else IntelligenError.exit_code
 
 
 @dataclass(frozen=True)
@@ -88,7 +121,7 @@ class _Answered:
         return summed_up(self.verdicts, self.found.sentences) if self.found is not None and confirms else {}
 
 
-def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str, _Answered]:
+def _conclude(context: SweepContext, status: SweepStatus, extras: _Extras) -> tuple[SweepResults, str, _Answered]:
     """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done.
 
     Returns:
@@ -117,11 +150,11 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
             study = read_study(context.directory, store=context.store)
             answered, results = _Answered(study), _with_records(results, study)
         if status is SweepStatus.COMPLETE:
-            answered = _answer(context, reporter, answered.study)
+            answered = _answer(extras, answered.study)
             results = replace(results, verdicts=answered.verdicts)
         if status is SweepStatus.COMPLETE and context.sweep.test.has_beam_sizes:
-            results = replace(results, beam_curve=_beam_curve(context, reporter, answered.study))
-        table = reporter.table(results)
+            results = replace(results, beam_curve=_beam_curve(extras, answered.study))
+        table = extras.reporter.table(results)
         closed = is_finished(context)
         ending, summary = status, {"table_markdown": table} | _scores(results.rows) | answered.summary()
     finally:
@@ -143,27 +176,23 @@ def _best(
     ]
 
 
-def _answer(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> _Answered:
-    """What the study says; nothing, and a line that says why, where it cannot be read."""
-    try:
-        study = study or read_study(context.directory, store=context.store)
+def _answer(extras: _Extras, study: StudyResults | None) -> _Answered:
+    """What the study says; nothing where it cannot be read."""
+    with extras.making("answer"):
+        study = study or read_study(extras.context.directory, store=extras.context.store)
         rows = result_rows(study)
         decisive = primary(study, rows)
         found = answer(study, [row.score for row in decisive], costs_of(rows))
         return _Answered(study, found, row_verdicts(study, decisive) if study.sweep.confirm is not None else ())
-    except Exception as error:
-        reporter.say(_unread(context, "answer", error))
-        return _Answered(study)
+    return _Answered(study)
 
 
-def _beam_curve(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> BeamCurve | None:
-    """Scores by sizes of the beam; None, and a line that says why, where the study cannot be read."""
-    try:
-        study = study or read_study(context.directory, store=context.store)
+def _beam_curve(extras: _Extras, study: StudyResults | None) -> BeamCurve | None:
+    """Scores by sizes of the beam; None where the study cannot be read."""
+    with extras.making("beam curve"):
+        study = study or read_study(extras.context.directory, store=extras.context.store)
         return beam_curve(study, result_rows(study))
-    except Exception as error:
-        reporter.say(_unread(context, "beam curve", error))
-        return None
+    return None
 
 
 def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:
@@ -175,20 +204,11 @@ def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:
     return replace(results, words=words, records=records, reported=study.task.reported, notes=notes)
 
 
-def _write_report(context: SweepContext, reporter: Reporter, answered: _Answered) -> Path | None:
-    """The report's file; None, and a line that says why, where it cannot be written."""
-    try:
-        return reporter.write_report(context.directory, store=context.store, study=answered.study)
-    except Exception as error:
-        reporter.say(_unread(context, "report", error))
-        return None
-
-
-def _unread(context: SweepContext, what: str, error: Exception) -> str:
-    """A line on an error of any kind: the sweep has come to its end, and its results are complete without this."""
-    why = " ".join(f"{type(error).__name__}: {error}".split())
-    again = command_line("report", context.directory)
-    return f"no {what}: {why}; the results are complete; try again: {again}"
+def _write_report(extras: _Extras, answered: _Answered) -> Path | None:
+    """The report's file; None where it cannot be written."""
+    with extras.making("report"):
+        return extras.reporter.write_report(extras.context.directory, store=extras.context.store, study=answered.study)
+    return None
 
 
 def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:

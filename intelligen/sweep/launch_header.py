@@ -2,14 +2,23 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from intelligen.analysis.eta import Eta, SearchSize, eta_words, search_eta
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
+from intelligen.state.history import Report
+from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord, TrialState
 
 
 def header_lines(
-    sweep: Sweep, experiment: Experiment, *, given: Sequence[str], trials: Mapping[str, TrialRecord]
+    sweep: Sweep,
+    experiment: Experiment,
+    *,
+    given: Sequence[str],
+    trials: Mapping[str, TrialRecord],
+    left: Eta | None = None,
 ) -> Iterator[str]:
     """What a launch begins with.
 
@@ -18,22 +27,47 @@ def header_lines(
         experiment: Its experiment.
         given: The sweep's file and overrides, as far as they are known.
         trials: What the ledger has of earlier launches.
+        left: The time left by what these have trained, as far as they show it.
 
     """
     yield f"start    {sweep.name}: {'; then '.join(_stages(sweep, experiment))}"
     ended = [one for one in trials.values() if one.state is not TrialState.RUNNING]
     if ended:
         yield f"         {len(ended)} of these trainings ended in earlier launches"
+    if left is not None:
+        stages = "search and confirmation" if sweep.confirm is not None else "search"
+        if left.high_s:
+            about = f"about {eta_words(left)} left of {stages}"
+            yield f"         {about}, by the epochs of those launches; then the test sets"
+        return
     file, *overrides = given or ("FILE",)
     plan = shlex.join(["intelligen", "plan", file, *(word for text in overrides for word in ("-o", text))])
     yield "         the time left is shown as soon as a trial has ended; an estimate before anything is trained:"
     yield f"         {plan}"
 
 
+def time_left(
+    sweep: Sweep, experiment: Experiment, trials: Mapping[str, TrialRecord], *, directory: Path
+) -> Eta | None:
+    """By the epochs of earlier launches; None where no trial has ended yet, or the budget is not a number of trials."""
+    histories = SweepFiles(directory)
+    ran: dict[str, list[tuple[TrialRecord, list[Report]]]] = {"trial": [], "confirm": []}
+    for record in trials.values():
+        if record.kind in ran:
+            ran[record.kind].append((record, histories.reports(record)))
+    size = SearchSize.of(sweep, epochs=_epochs(sweep, experiment), concurrent=sweep.resources.at_once)
+    return search_eta(ran["trial"], size, repeated=ran["confirm"])
+
+
+def _epochs(sweep: Sweep, experiment: Experiment) -> int:
+    """Of a trial that finishes."""
+    return (experiment.training if sweep.trains else experiment.finetuning).epochs
+
+
 def _stages(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
     if not sweep.trains:
         yield f"the baseline of {_counted(experiment.training.epochs, 'epoch')}"
-    yield _search(sweep, (experiment.training if sweep.trains else experiment.finetuning).epochs)
+    yield _search(sweep, _epochs(sweep, experiment))
     if controls := sweep.total_control_trials():
         yield _counted(controls, "trial") + " of own controls"
     if most := sweep.total_repetitions():

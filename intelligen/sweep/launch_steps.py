@@ -1,11 +1,12 @@
 """Steps of a launch: checks settings, data and ledger, runs the stages, closes."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from intelligen.analysis.suggested_command import command_line
+from intelligen.config.files.suggested_fixes import typed_for_sweep
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.data_summary import describe
@@ -23,7 +24,7 @@ from intelligen.sweep.complete_lines import complete_lines
 from intelligen.sweep.end_of_launch import close_launch
 from intelligen.sweep.execution.watchdog import watching_progress
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
-from intelligen.sweep.launch_header import header_lines
+from intelligen.sweep.launch_header import header_lines, time_left
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.launch_request import LaunchRequest
 from intelligen.sweep.matmul_by_processor import settle_matmul
@@ -60,7 +61,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
     sweep = request.sweep if finished else _surveyed(request, cluster, reporter)
     prepared = request.prepare(reporter.counting)
     for one in () if finished else prepared.each_once():
-        _say(describe(one), reporter)
+        _say(map(typed_for_sweep, describe(one)), reporter)
     if not begun:  # what has begun is scored as it was
         build_task(request.experiment.task).require_scorable(prepared.shared, key="experiment.task")
     data = prepared.identities()
@@ -126,8 +127,7 @@ def _run_stages(
             mirror.require_store()
             _say(complete_lines(context, request.given), reporter)
         else:
-            header = header_lines(context.sweep, context.experiment, given=request.given, trials=context.ledger.trials)
-            _say(header, reporter)
+            _say(_header(context, given=request.given), reporter)
             task, objective = build_task(request.experiment.task), context.sweep.objective.metric
             with reporter.following(context.directory, objective=objective, metrics=task.metrics):
                 _stages(context, cluster, request.until, interrupts, close_lost, mirror)
@@ -144,9 +144,15 @@ def _run_stages(
             close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
         raise
     with closing:
-        close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
+        unmade = close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
     failed = any(record.state is TrialState.FAILED for record in context.ledger.trials.values())
-    return code or (SOME_FAILED if failed else 0)
+    return code or unmade or (SOME_FAILED if failed else 0)
+
+
+def _header(context: SweepContext, *, given: Sequence[str]) -> Iterator[str]:
+    sweep, experiment, trials = context.sweep, context.experiment, context.ledger.trials
+    left = time_left(sweep, experiment, trials, directory=context.directory)
+    return header_lines(sweep, experiment, given=given, trials=trials, left=left)
 
 
 def _note_launch(context: SweepContext, request: LaunchRequest, mirror: MlflowMirror, reporter: Reporter) -> None:

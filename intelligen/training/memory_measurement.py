@@ -21,7 +21,14 @@ from intelligen.tasks import build_task
 from intelligen.training.device_memory import within_free_memory
 from intelligen.training.memory_allocator import keep_freed_memory, return_free_pages
 from intelligen.training.memory_shortage import tried
-from intelligen.training.timing import Bench, evaluate_shard_at, model_at, strategy_at, without_pretraining
+from intelligen.training.timing import (
+    Bench,
+    Stopwatch,
+    evaluate_shard_at,
+    model_at,
+    strategy_at,
+    without_pretraining,
+)
 
 LOOKED_AT, WIDEST = 64, 4
 """Micro-batches of which the widest are found, and how many of these are trained on."""
@@ -187,12 +194,9 @@ class _Updates:
 
     def update(self, batches: list[Any], number: int) -> float:
         """Seconds of the update of that number."""
-        begun = time.perf_counter()
-        step = UpdateContext(self.seed, number, self.total)
+        watch, step = Stopwatch(self.device), UpdateContext(self.seed, number, self.total)
         self.strategy.train_step([batch.to(self.device) for batch in batches], step)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter() - begun
+        return watch.seconds()
 
     def various(self, updates: Iterable[list[Any]]) -> None:
         """Updates of several shapes, all over the run."""

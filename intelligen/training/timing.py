@@ -70,7 +70,7 @@ class Bench:
 
 
 def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
-    """Seconds of one epoch's updates, by one worker.
+    """Seconds of one epoch's updates, by one worker on processors that do nothing else.
 
     The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
     the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
@@ -108,7 +108,7 @@ def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int
 
 
 def time_validation(trial: Trial, bench: Bench) -> TimeRange:
-    """Seconds of one validation, by one worker, from a sample of the validation set.
+    """Seconds of one validation, by one such worker, from a sample of the validation set.
 
     The low end is what trained weights may take, as the task has it: random ones write until the length bound.
     """
@@ -158,12 +158,34 @@ def evaluate_shard_at(bench: Bench, trial: Trial, shard: int, shards: int, *, mo
     )
 
 
+class Stopwatch:
+    """Runs from its making on: how long work takes on a device that does nothing else."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._begun, self._processor_begun = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> float:
+        """Since it was made; of a GPU, until its work is done."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+            return time.perf_counter() - self._begun
+        return alone_s(time.perf_counter() - self._begun, time.process_time() - self._processor_begun)
+
+
+def alone_s(wall_s: float, processor_s: float) -> float:
+    """Seconds that work takes on processors that do nothing else, at most.
+
+    While other work has the processor, only the wall clock goes on. Of several threads, processor time is the sum, so
+    that the wall clock shows less of it where they do not wait.
+    """
+    return min(wall_s, processor_s)
+
+
 def _timed(call: Callable[[], object], bench: Bench) -> float:
-    begun = time.perf_counter()
+    watch = Stopwatch(bench.device)
     call()
-    if bench.device.type == "cuda":
-        torch.cuda.synchronize(bench.device)
-    return time.perf_counter() - begun
+    return watch.seconds()
 
 
 def _halves(seconds: list[float]) -> TimeRange:

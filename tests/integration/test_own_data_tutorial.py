@@ -55,6 +55,7 @@ def test_what_comes_before_the_training_works_as_it_is_typed(folder: Path, capfd
 
 @pytest.mark.extended
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_all_of_it_works_as_it_is_typed(folder: Path) -> None:
     said = {}
     for line in TYPED:

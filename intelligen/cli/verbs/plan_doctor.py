@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intelligen.addresses import tracking_address
+from intelligen.analysis.eta import duration
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
 from intelligen.config.files.several_values import INTO_EXPERIMENT
@@ -17,7 +18,6 @@ from intelligen.config.schema.space_forms import Space
 from intelligen.config.schema.stages_after_search import Confirmation
 from intelligen.errors import UnavailableError
 from intelligen.reporting.terminal.progress_bars import counting
-from intelligen.reporting.terminal.status_view import duration
 from intelligen.sweep.cluster.find_cluster import find_cluster
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _cost_lines(plan: "Plan") -> Iterator[str]:
     hours = cost.device_hours
     yield f"time        baseline {baseline}; search {_time(cost.search_s)}{confirmation}"
     yield f"cost        {hours.low:.2g} to {hours.high:.2g} device-hours"
-    yield f"            measured here; left out: {'; '.join(plan.leaves_out)}"
+    yield f"            from {plan.based_on}; left out: {'; '.join(plan.leaves_out)}"
 
 
 def _trial(trial: "SampledTrial") -> str:

@@ -18,12 +18,12 @@ _WHOLE_OVERRIDE = re.compile(r"(?<!\S)-o (?:'(?P<quoted>[^']+)'|(?P<plain>[^\s,;
 _OTHER_VALUE = re.compile(r"(?<![\w.])(?P<key>strategy\.[a-z_.]+).*; take (?!another)(?P<value>[\w.-]+)")
 
 
-@contextmanager
-def fixes_for_sweep(command: str = "") -> Iterator[None]:
-    """Meanwhile errors of an experiment name overrides as a sweep takes them: `-o experiment.training.epochs=3`.
+def typed_for_sweep(text: str, command: str = "") -> str:
+    """The text with the overrides of an experiment as a sweep takes them: `-o experiment.training.epochs=3`.
 
     Args:
-        command: What takes the override, where that is not the command that failed: `intelligen run FILE `.
+        text: Has overrides as an experiment takes them.
+        command: What takes the override, where that is not the command that the text is of: `intelligen run FILE `.
 
     """
 
@@ -31,10 +31,16 @@ def fixes_for_sweep(command: str = "") -> Iterator[None]:
         of_experiment = found["group"] in Experiment.model_fields.keys() - Sweep.model_fields.keys()
         return f"{command}-o {found['quote']}{INTO_EXPERIMENT}{found['group']}" if of_experiment else found[0]
 
+    return _OVERRIDE.sub(respelt, text)
+
+
+@contextmanager
+def fixes_for_sweep(command: str = "") -> Iterator[None]:
+    """Meanwhile errors of an experiment name overrides as a sweep takes them; see `typed_for_sweep`."""
     try:
         yield
     except IntelligenError as error:
-        raise type(error)(*(_OVERRIDE.sub(respelt, str(line)) for line in error.args)) from error
+        raise type(error)(*(typed_for_sweep(str(line), command) for line in error.args)) from error
 
 
 @contextmanager

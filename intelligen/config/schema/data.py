@@ -233,7 +233,7 @@ class Augment(Settings):
     """Share of the remaining words, rounded down but at least 1: the number of times that two of them change places
     (random swap); 0 = none."""
     copies: PositiveInt = 1
-    """Of each row, beside the row itself: 1 doubles the training data."""
+    """Copies of each row, in addition to the row itself: 1 doubles the training data."""
     seed: NonNegativeInt = 1
     """Of the draws."""
 

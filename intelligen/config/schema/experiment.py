@@ -45,14 +45,14 @@ class Experiment(Settings):
     training: Training = Training()
     """The baseline, trained by teacher forcing."""
     finetuning: Training = Training()
-    """Every strategy starts from the baseline and trains so long."""
+    """How every strategy is trained; each starts from the baseline."""
     strategy: Strategy = Standard()
-    """What `finetune` trains with where neither its option nor a sweep chooses."""
+    """The strategy of `intelligen finetune` and of a sweep, unless the option or the search space names another."""
     decoding: Decoding = Decoding()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of weights, data order, dropout and rollouts."""
     compute: Annotated[Compute, ADDED] = Compute()
-    """What changes speed and rounding alone; it is no part of what a trial is found again by."""
+    """Settings that change only speed and rounding. A trial's identity does not depend on them."""
     published_memory: Annotated[PublishedMemory | None, ADDED, UNCOMPARED] = None
     """What others' trainings took at several sizes; nothing is computed from it."""
 

@@ -42,15 +42,15 @@ class Lora(Settings):
 
 
 class Pretrained(ModelSettings):
-    """A pre-trained model: T5, BART, mBART, Marian, M2M100; GPT-2, Llama, Qwen2. It brings its own vocabulary."""
+    """A pre-trained model: T5, mT5, BART, mBART, Marian, M2M100; GPT-2, Llama, Qwen2. It brings its own vocabulary."""
 
     offers = frozenset({"generation", "encoder_output", "mixtures"})
 
     name: Literal["pretrained"] = "pretrained"
     path: Annotated[DatasetPath, UNCOMPARED]
     """A directory as `save_pretrained` of the package `transformers` writes it, relative to this file, or the name of a
-    repository on the hub. Weights are read from safetensors alone, and no code of a repository is run. Identities know
-    the files' content, and not where they lie.
+    repository on the hub. Weights are read from safetensors alone, and no code of a repository is run. Identities
+    depend on the files' content, not on their place.
     """
     revision: Annotated[str | None, UNCOMPARED] = None
     """Commit of the repository, in full; a directory needs none."""

@@ -36,7 +36,7 @@ class WarmStart(Settings):
 
 
 class Search(Settings):
-    """Who suggests the next trial."""
+    """How the next trial is chosen."""
 
     sampler: Literal["tpe", "random", "grid", "gp", "nsga2"] = "tpe"
     """`tpe`: tree-structured Parzen estimator (Bergstra et al. 2011), multivariate, with a constant liar for trials
@@ -45,9 +45,8 @@ class Search(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Of the suggestions."""
     startup_trials: PositiveInt = 4
-    """So many trials are drawn at random before `tpe` or `gp` use their model; with `nsga2` the size of each
-    generation, the first of which is random. In round robin each strategy has a model or generations of its
-    own."""
+    """Number of trials that are drawn at random before `tpe` or `gp` use their model. With `nsga2` it is the size of a
+    generation, the first of which is random. In round robin each strategy has a model or generations of its own."""
     storage: DatabaseAddress | None = None
     """A database for Optuna's study (`postgresql://…`, `mysql://…`, `sqlite:///…`, relative to this file); a journal
     file in the sweep's directory where not given."""

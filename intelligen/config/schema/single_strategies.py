@@ -152,8 +152,8 @@ class Discriminator(Settings):
     replay: PositiveInt = 1
     """It learns from the generator's output of one of its last n rounds, drawn at random; 1 = the newest only."""
     pretraining_updates: NonNegativeInt = 40
-    """d_pretrain: longest phase in which it alone plays the game, the generator being teacher-forced meanwhile.
-    The null controls wait for the whole of it."""
+    """d_pretrain: at most this many updates come before the adversarial ones. In them the discriminator learns, and the
+    generator is teacher-forced. The null controls wait for all of them."""
     accuracy_gate: Annotated[float, Field(ge=0.5, le=1.0)] = 0.8
     """The phase ends sooner where its accuracy on pairs not yet learnt from (a moving average) reaches this."""
 

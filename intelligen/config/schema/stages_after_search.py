@@ -28,9 +28,9 @@ class PowerPrior(Settings):
     sd: PositiveFloat | None = None
     """Its standard deviation, in the unit of the metric that ranks."""
     sweep: Name | None = None
-    """In its place: an earlier study in the same runs directory, whose pairs of runs show it."""
+    """Instead of `sd`: an earlier study in the same runs directory, whose pairs of runs show it."""
     degrees: Annotated[float, Field(ge=1.0, le=1000.0)] = 6.0
-    """Degrees of freedom that `sd` is known with: the fewer, the wider is the range of what a study finds. Eight
+    """Degrees of freedom of the estimate `sd`. With fewer, the range of what a study can find is wider. Eight
     strategies with three seeds and one control have about six."""
 
 
@@ -59,9 +59,9 @@ class Confirmation(Settings):
     """
 
     seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] | SeedRange = 3
-    """So many: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start. Fewer than
-    3 decide nothing. With `until` a range, `{at_least: 3, at_most: 10}`. With several searches (`search.replicates`)
-    each search has this many, and 2 are enough."""
+    """Number of seeds: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start.
+    Fewer than 3 decide nothing. With `until` a range, `{at_least: 3, at_most: 10}`. With several searches
+    (`search.replicates`) each search has this many, and 2 are enough."""
     until: Annotated[Literal["resolved"] | None, ADDED] = None
     """`resolved`: the study looks at the test scores after `at_least` seeds, and after each further one. A strategy
     takes another seed, and its controls with it, until it is shown to be better or worse than its own control (a better

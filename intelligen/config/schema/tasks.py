@@ -44,7 +44,7 @@ class Translation(TaskSettings):
     that prepare their data so. It is another number than `bleu`, and never comparable with it."""
     bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
     """What cuts text into words for BLEU, for rewards by sentence BLEU and for the measures of the hypotheses' text;
-    BLEU's signature names it. Not chosen, it is `13a`, for languages with spaces between words; references that are
+    BLEU's signature names it. Not given = `13a`, which is for languages with spaces between words: references that are
     mostly in a script without them are then refused. `zh` is for Chinese; `char` takes each character for a word;
     `ja-mecab` and `ko-mecab` need the extra `cjk`; `flores101` and `flores200` read a SentencePiece model from
     sacreBLEU's folder, and download nothing."""
@@ -67,8 +67,8 @@ class QuestionAnswering(TaskSettings):
     selection_metric: Literal["valid/exact_match", "valid/token_f1", "valid/chrf", "valid/bleu", "valid/loss"] = (
         "valid/token_f1"
     )
-    """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; of
-    languages whose words take endings, such as Korean, `valid/chrf` sees more."""
+    """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; for
+    languages whose words take endings, such as Korean, `valid/chrf` distinguishes more."""
     script: Annotated[AnswerScript, ADDED] = "squad"
     """The rules by which exact match and token F1 compare answers: `squad` = words, without English articles (Rajpurkar
     et al. 2016); `korquad` = characters, as KorQuAD 1.0 does for Korean. Their numbers are not comparable."""

@@ -41,7 +41,7 @@ class Schedule(Settings):
     cycle_epochs: Annotated[PositiveInt | None, ADDED] = None
     """The schedule, its warm-up included, begins anew after every n epochs; not given = it runs once, over all epochs.
 
-    The weights at a cycle's end are those of a training of so many epochs. For `cosine` and `linear` alone: the others
+    The weights at a cycle's end are those of a training of so many epochs. Only for `cosine` and `linear`: the others
     do not depend on the number of epochs.
     """
 
@@ -90,7 +90,7 @@ class Training(Settings):
     pass may have fewer.
     """
     micro_batch_tokens: PositiveInt | Literal["auto"] | None = None
-    """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. `auto` = all of the
+    """Most padded tokens that a worker holds at once: an update is accumulated over micro-batches. `auto` = all of the
     update, or half of it, and so on, as 90 % of the free memory allows; this is tried before the first update. Not
     given = `auto` on a GPU, and no bound without one. An update that does not fit is made in smaller parts in any case.
     """
@@ -104,8 +104,8 @@ class Training(Settings):
     precision: Precision = "fp32"
     """Arithmetic of forward and backward; weights and optimizer stay in fp32."""
     compile: Annotated[bool, ADDED] = False
-    """Compile the layers of a model of ours (`torch.compile`) where they are trained, on a GPU; decoding stays as
-    it is. Sums are then rounded otherwise."""
+    """Compile the layers of a model of ours (`torch.compile`) where they are trained, on a GPU; decoding stays as it
+    is. Sums are then rounded differently."""
     flash_attention: Annotated[bool, ADDED] = False
     """Attend to sources by torch's flash kernel for sequences of different lengths, without a mask of padding: in an
     encoder-decoder of ours, in bf16 or fp16 on a GPU. Sums are then rounded differently. Never run on a GPU."""
@@ -119,7 +119,7 @@ class Training(Settings):
     keep_epochs: Annotated[tuple[PositiveInt, ...] | None, ADDED] = None
     """The weights at the ends of these epochs are kept, for others to start from; not given = of none.
 
-    Checkpoints go as training goes on; these stay. Of epochs behind an early end there are none.
+    Other checkpoints are deleted while training goes on. If training ends early, later epochs have none.
     """
 
     @property

@@ -5,13 +5,13 @@ from html import escape
 from pathlib import Path
 from types import TracebackType
 
+from intelligen.analysis.eta import eta_words
 from intelligen.analysis.html_blocks import html_lines, html_table
 from intelligen.analysis.status import Status, read_status
 from intelligen.analysis.trial_listing import ListedTrial, list_trials
 from intelligen.config.experiment_lines import settings_words
 from intelligen.errors import ChangedError, StorageError
 from intelligen.reporting.notebook.place import Place, Show, show_in_cell
-from intelligen.reporting.terminal.status_view import eta_words
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import SHARED, TrialState
 

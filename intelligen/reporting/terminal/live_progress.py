@@ -14,12 +14,12 @@ from rich.live import Live
 from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.early_stop_words import compared_with
+from intelligen.analysis.eta import eta_words
 from intelligen.analysis.status import read_status
 from intelligen.analysis.strategy_table import best_value
 from intelligen.config.metric_direction import best
 from intelligen.errors import ChangedError, StorageError
 from intelligen.reporting.terminal.fitting_table import Column, FittingTable
-from intelligen.reporting.terminal.status_view import eta_words
 from intelligen.state.history import INITIAL_WEIGHTS, Report
 from intelligen.state.sweep_files import STATES, SweepFiles
 from intelligen.state.trial_records import SHARED, TrialRecord, TrialState

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from intelligen.analysis.best_settings import settings_block
-from intelligen.analysis.eta import Eta
+from intelligen.analysis.eta import duration, eta_words
 from intelligen.analysis.row_status import BestTrial
 from intelligen.analysis.status import Status, SweepState
 from intelligen.analysis.suggested_command import command_line
@@ -57,19 +57,6 @@ def state_words(status: Status) -> str:
     if owner is None:
         return str(status.state)
     return f"running ({owner}{'' if owner.certain else ', according to its lock'})"
-
-
-def duration(seconds: float) -> str:
-    """In the unit that fits."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def eta_words(eta: Eta) -> str:
-    """A range."""
-    return f"{duration(eta.low_s)} to {duration(eta.high_s)}"
 
 
 def _heading(status: Status) -> list[str]:

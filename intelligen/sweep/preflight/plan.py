@@ -10,10 +10,12 @@ import optuna
 import torch
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.config.files.suggested_fixes import typed_for_sweep
 from intelligen.config.load import row_experiments, trial_experiment
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
-from intelligen.data.data_summary import shared_rows, unknown_tokens
+from intelligen.data.data_summary import shared_rows
+from intelligen.data.data_warnings import data_warnings
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.ledger import recorded_devices
@@ -74,6 +76,8 @@ class Plan:
     cost: CostEstimate | None
     no_cost: str | None
     """Why nothing was timed; none too where no number of trials bounds the sweep."""
+    based_on: str | None
+    """What the cost was measured by; none where nothing was timed."""
     leaves_out: tuple[str, ...]
     """What the cost does not count."""
     power: tuple[str, ...]
@@ -148,6 +152,7 @@ def make_plan(
         trials=trials,
         cost=cost,
         no_cost=no_cost,
+        based_on=None if cost is None else _based_on(sweep),
         leaves_out=LEAVES_OUT,
         power=tuple(power_lines(sweep, experiment, store=store)),
         warnings=(
@@ -157,6 +162,12 @@ def make_plan(
         ),
         refusal=refusal,
     )
+
+
+def _based_on(sweep: Sweep) -> str:
+    """While other work has the processor, processor time does not go on."""
+    clock = "time on a GPU" if sweep.resources.gpus else "processor time"
+    return f"the {clock} of a few updates and part of a validation, measured here"
 
 
 def _of_times(sweep: Sweep, trial_s: TimeRange | None, timed: TrialTimes | None, memory: MemoryCheck) -> Iterator[str]:
@@ -171,7 +182,7 @@ def _of_times(sweep: Sweep, trial_s: TimeRange | None, timed: TrialTimes | None,
 def _of_data(prepared: PreparedRows | None) -> dict[str, None]:
     """Lines on what the rows' data are, each once; none where nothing was prepared."""
     every = () if prepared is None else prepared.each_once()
-    return dict.fromkeys(line for one in every for line in unknown_tokens(one.manifest))
+    return dict.fromkeys(typed_for_sweep(line) for one in every for line in data_warnings(one.manifest))
 
 
 def _sampled(sweep: Sweep) -> list[dict[str, Any]]:

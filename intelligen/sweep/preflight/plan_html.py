@@ -24,6 +24,7 @@ def plan_html(document: Mapping[str, Any]) -> str:
         facts += [(name, _minutes(cost[key])) for key, name in _STAGES.items() if cost[key]["high"]]
         hours = cost["device_hours"]
         facts.append(("cost", f"{hours['low']:.2g} to {hours['high']:.2g} device-hours"))
+        facts.append(("from", document["based_on"]))
     facts += [("can find", line) for line in document["power"]]
     facts += [("warning", line) for line in document["warnings"]]
     if document["refusal"]:

@@ -11,9 +11,10 @@ from small_study import SmallStudy
 from intelligen.analysis.best_settings import SweepSettings
 from intelligen.config.base import recorded
 from intelligen.config.experiment_lines import settings_lines, settings_words, trial_settings
-from intelligen.config.load import apply_settings, load_experiment
-from intelligen.config.schema.experiment import finetuning_trial
+from intelligen.config.load import apply_settings, load_experiment, load_sweep, row_experiments
+from intelligen.config.schema.experiment import finetuning_trial, training_trial
 from intelligen.state.sweep_files import SweepFiles
+from intelligen.state.trial_records import TrialRecord
 
 MIXED = {"strategy.policy.weights": {"auxiliary": 0.5, "recurrent": 0.25, "generative": 0.25}}
 
@@ -90,6 +91,46 @@ def test_a_variants_own_settings_are_among_them(tmp_path: Path) -> None:
         for part in key.split("."):
             inner = inner[part]
         assert inner == value, key
+
+
+VARIANTS = """
+version: 1
+name: variants
+question: Which is better?
+experiment: experiment.yaml
+stages: [train]
+rows: {variants: {control: base, of: {base: {}, slow: {training.optimizer.learning_rate: 0.001}, own: OWN}}}
+objective: {metric: valid/bleu, direction: maximize}
+"""
+GENERATIVE = "strategy: {name: generative, mle_weight: 0.3}"
+
+
+@pytest.mark.parametrize("file", ["", GENERATIVE])
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("experiment.strategy.name=generative",),
+        ("experiment.strategy.name=standard",),
+        ("experiment.strategy.name=generative", "experiment.strategy.mle_weight=0.4"),
+        ("experiment.strategy={name: generative, mle_weight: 0.4}",),
+    ],
+)
+@pytest.mark.parametrize("row", ["base", "slow", "own"])
+def test_pasted_lines_of_a_variant_train_it_by_the_strategy_of_the_launch(
+    tmp_path: Path, file: str, given: tuple[str, ...], row: str
+) -> None:
+    (tmp_path / "experiment.yaml").write_text(f"{TINY_EXPERIMENT}{file}\n")
+    path = tmp_path / "sweep.yaml"
+    path.write_text(VARIANTS.replace("OWN", "{strategy: {name: generative, mle_weight: 0.2}}"))
+    sweep, experiment = load_sweep(path, given)
+    trial = training_trial(row_experiments(sweep, experiment)[row], prepared="0123456789abcdef")
+    record = TrialRecord("t0000", "trial", row, 1, {}, trial.model_dump(mode="json"), "", 0, 0)
+    pasted = tmp_path / "pasted.yaml"
+    lines = settings_lines(SweepSettings(sweep, recorded(experiment), given).of(record))
+    pasted.write_text("\n".join(["include: [experiment.yaml]", *lines]))
+    assert training_trial(load_experiment(pasted), prepared="0123456789abcdef") == trial
+    assert given or row == "own" or not any(line.startswith("strategy") for line in lines)
 
 
 def test_few_words_and_one_line_per_group() -> None:

@@ -43,6 +43,27 @@ def test_the_first_row_is_text_where_the_settings_name_the_columns(
     assert found.locate("train", 0) == f"{tmp_path}/{file}:{2 if file == 't.csv' else 1}"
 
 
+@pytest.mark.parametrize(
+    ("text", "settings", "counted"),
+    [
+        ("Source\tTARGET\nan ape\tein Affe\n", {}, 1),
+        ("en\tde\nan ape\tein Affe\n", {}, 1),
+        ('"source_text","target_text"\nan ape,ein Affe\n', {"file": "t.csv"}, 1),
+        ("7\tEnglish\tGerman\n8\tan ape\tein Affe\n", {"columns": ["id", "source", "target"]}, 1),
+        ("an ape\tein Affe\nsrc\ttgt\n", {}, 0),
+        ("no\tno\n", {}, 0),
+        ("text\tein Text\n", {}, 0),
+        ("src\ttgt\nan ape\tein Affe\n", {"columns": None, "fields": {"source": "src", "target": "tgt"}}, 0),
+    ],
+)
+def test_a_first_row_that_looks_like_a_header_is_counted(
+    tmp_path: Path, text: str, settings: dict[str, object], counted: int
+) -> None:
+    notes = Counter[str]()
+    list(rows(tmp_path, text, **{"columns": ["source", "target"], **settings}).rows("train", notes))
+    assert notes["header_as_row"] == counted
+
+
 def test_other_fields_of_the_task_are_found_by_these_names(tmp_path: Path) -> None:
     found = rows(tmp_path, "1\tgood\n0\tbad\n", LABELLED, columns=["label", "document"], fields={"text": "document"})
     assert list(found.rows("train")) == [("good", "1"), ("bad", "0")]

@@ -15,11 +15,13 @@ from small_study import SmallStudy
 
 from intelligen.api import results
 from intelligen.config.load import load_sweep
+from intelligen.errors import StorageError
 from intelligen.reporting.html.write_report import read_compared
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import SweepStatus
+from intelligen.sweep import end_of_launch
 from intelligen.sweep.complete_lines import complete_lines
 from intelligen.sweep.end_of_launch import close_launch
 from intelligen.sweep.row_data import DataOfRows
@@ -40,6 +42,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
 
 def end_launch(study: SmallStudy, status: SweepStatus) -> str:
     """Close a launch of the study as `run` does; returns what it printed."""
+    output, code = ended_launch(study, status)
+    assert code == 0
+    return output
+
+
+def ended_launch(study: SmallStudy, status: SweepStatus) -> tuple[str, int]:
+    """The same, with the exit code."""
     sweep, experiment = study.settings()
     output = io.StringIO()
     uri = tracked_at(study)
@@ -48,8 +57,9 @@ def end_launch(study: SmallStudy, status: SweepStatus) -> str:
         launch = SweepContext(
             sweep, experiment, DataOfRows(ledger.fingerprint["prepared"]), study.store, study.directory, ledger
         )
-        close_launch(launch, status, mirror, ConsoleReporter(Console(file=output, width=400)), tracking_uri=uri)
-    return output.getvalue()
+        reporter = ConsoleReporter(Console(file=output, width=400))
+        code = close_launch(launch, status, mirror, reporter, tracking_uri=uri)
+    return output.getvalue(), code
 
 
 def tracked_at(study: SmallStudy) -> str:
@@ -181,10 +191,34 @@ def test_an_interrupted_launch_writes_none(study: SmallStudy) -> None:
     assert not (study.directory / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("what", "place", "name", "error", "code"),
+    [
+        ("answer", end_of_launch, "answer", TypeError("of ours"), 1),
+        ("report", ConsoleReporter, "write_report", OSError("no room"), 74),
+    ],
+)
+def test_scripts_see_what_of_a_complete_sweep_could_not_be_made(
+    study: SmallStudy, monkeypatch: pytest.MonkeyPatch, what: str, place: object, name: str, error: Exception, code: int
+) -> None:
+    def fail(*given: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(place, name, fail)
+    output, found = ended_launch(study, SweepStatus.COMPLETE)
+    assert found == code
+    (line,) = (line for line in output.splitlines() if line.startswith(f"no {what}: {type(error).__name__}: {error}"))
+    assert line.endswith(f"the results are complete; try again: intelligen report small --runs {study.store}")
+    _, _, closing = read_ledger(study.directory)
+    assert closing is not None
+    assert closing.status is SweepStatus.COMPLETE
+
+
 def test_a_report_that_cannot_be_made_is_one_line_and_the_sweep_stays_complete(study: SmallStudy) -> None:
     stored = study.directory / "confirm" / "standard-s2" / "scores" / "test-beam.json"
     stored.write_text("{")
-    output = end_launch(study, SweepStatus.COMPLETE)
+    output, code = ended_launch(study, SweepStatus.COMPLETE)
+    assert code == StorageError.exit_code
     (line,) = (line for line in output.splitlines() if line.startswith("no report: "))
     assert str(stored) in line
     assert "intelligen report small" in line

@@ -1,14 +1,18 @@
 """A launch begins with what it will run, how many trainings that are, and how to estimate its time."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from small_study import SmallStudy
 
+from intelligen.analysis.eta import Eta, eta_words
 from intelligen.config.load import load_sweep
+from intelligen.state.ledger import read_ledger
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.sweep.cluster.ray_session import quieten
-from intelligen.sweep.launch_header import header_lines
+from intelligen.sweep.launch_header import header_lines, time_left
 
 
 def header(name: str, *overrides: str) -> list[str]:
@@ -53,6 +57,23 @@ def test_a_resumed_launch_says_what_has_ended() -> None:
     ended = TrialRecord("t0", "trial", "standard", 1, {}, {}, "t0", 0, 0, state=TrialState.COMPLETE)
     lines = list(header_lines(sweep, experiment, given=(), trials={"t0": ended}))
     assert lines[1] == "         1 of these trainings ended in earlier launches"
+
+
+def test_a_resumed_launch_says_how_long_it_takes_by_what_earlier_ones_have_trained(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", confirm=False)
+    files.write()
+    sweep, experiment = files.settings()
+    _, trials, _ = read_ledger(files.directory)
+    assert time_left(sweep, experiment, trials, directory=files.directory) == Eta(0.0, 0.0)
+    begun = {name: one for name, one in trials.items() if one.number is None or one.number < 6}
+    left = time_left(sweep, experiment, begun, directory=files.directory)
+    assert left is not None
+    assert 0 < left.low_s <= left.high_s
+    lines = list(header_lines(sweep, experiment, given=(), trials=begun, left=left))
+    assert lines[2:] == [
+        f"         about {eta_words(left)} left of search, by the epochs of those launches; then the test sets"
+    ]
+    assert time_left(sweep, experiment, {}, directory=files.directory) is None
 
 
 def test_of_rays_lines_on_its_token_only_that_it_lacks_one_is_shown(caplog: pytest.LogCaptureFixture) -> None:

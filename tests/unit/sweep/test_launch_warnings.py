@@ -6,6 +6,8 @@ import pytest
 from small_study import SmallStudy
 
 from intelligen.cli.verbs.plan_doctor import plan_lines
+from intelligen.config.files.suggested_fixes import typed_for_sweep
+from intelligen.data.data_warnings import data_warnings
 from intelligen.reporting.terminal.progress_bars import counting
 from intelligen.sweep import launch_steps
 from intelligen.sweep.launch_request import request_of_file
@@ -38,7 +40,10 @@ def test_run_says_what_plan_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     plan = make_plan(sweep, experiment, store=files.store, calibrate=False, prepare=lambda: request.prepare(counting))
     planned = [line.removeprefix("warning     ") for line in plan_lines(plan) if line.startswith("warning")]
     assert any("no `standard_matched` beside intelligen" in line for line in planned)
-    assert [line.removeprefix("warning: ") for line in said.lines if line.startswith("warning")] == planned
+    of_data = [typed_for_sweep(line) for line in data_warnings(request.prepare(counting).shared.manifest)]
+    assert any(line.startswith("valid has ") for line in of_data)
+    warned = [line.removeprefix("warning: ") for line in said.lines if line.startswith("warning")]
+    assert warned == [*of_data, *planned]
 
 
 def _without_matched(space: dict) -> dict:  # type: ignore[type-arg]

@@ -1,11 +1,23 @@
 """Timing makes real updates and a real validation, and gives their duration as a range."""
 
+from types import SimpleNamespace
+
 import torch
 from conftest import tiny_trial
 
 from intelligen.config.schema.single_strategies import Discriminator, SeqGan, StandardMatched
 from intelligen.data.prepared_data import open_prepared
-from intelligen.training.timing import Bench, TimeRange, _halves, _without_pretraining, time_epoch, time_validation
+from intelligen.training import timing
+from intelligen.training.timing import (
+    Bench,
+    Stopwatch,
+    TimeRange,
+    _halves,
+    _without_pretraining,
+    alone_s,
+    time_epoch,
+    time_validation,
+)
 
 
 def bench(store_and_identity) -> Bench:
@@ -42,6 +54,21 @@ def test_it_leaves_the_number_of_threads_as_it_was(tiny_store):
 def test_a_discriminator_is_timed_as_trained():
     settings = {"strategy": SeqGan(discriminator=Discriminator(pretraining_updates=40)).model_dump()}
     assert _without_pretraining(settings)["strategy"]["discriminator"]["pretraining_updates"] == 0
+
+
+def test_other_work_on_the_machine_makes_no_update_longer():
+    assert alone_s(wall_s=8.0, processor_s=2.0) == 2.0
+
+
+def test_several_threads_take_the_time_of_the_clock_and_not_of_all_of_them():
+    assert alone_s(wall_s=2.0, processor_s=7.5) == 2.0
+
+
+def test_a_stopwatch_leaves_out_the_time_in_which_it_does_not_compute(monkeypatch):
+    wall, processor = iter([10.0, 18.0]), iter([1.0, 3.0])
+    clocks = SimpleNamespace(perf_counter=lambda: next(wall), process_time=lambda: next(processor))
+    monkeypatch.setattr(timing, "time", clocks)
+    assert Stopwatch(torch.device("cpu")).seconds() == 2.0
 
 
 def test_the_range_is_from_the_faster_half_to_the_slower_half():
