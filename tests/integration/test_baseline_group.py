@@ -24,7 +24,7 @@ def test_a_group_whose_controller_is_killed_gives_its_processors_back_without_a_
     assert not [one for one in found if command(one).partition(" --")[0].endswith(UNUSED)]
     (controller,) = working(project, "ray::TrainController")
     controller.kill()
-    output = launch.communicate(timeout=300)[0]
+    output = launch.communicate(timeout=600)[0]
     assert launch.returncode == 0, output
     assert [record.state for record in project.trials().values()] == [TrialState.COMPLETE]
     require_nothing_left(project)
