@@ -17,6 +17,7 @@ from intelligen.state.file_lock import trial_lock
 from intelligen.state.trial_records import Kind, TrialState
 from intelligen.state.trial_result import read_result
 from intelligen.sweep.cluster.cluster_monitor import require_cluster
+from intelligen.sweep.cluster.ray_session import remove_groups
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
 from intelligen.sweep.execution.retries import Attempts, Next
 from intelligen.sweep.execution.workers import WorkerConfig, trainer
@@ -101,6 +102,8 @@ def _train_in_group(context: SweepContext, name: str, config: WorkerConfig) -> N
             break
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
             require_cluster()
+            if context.own_ray:
+                remove_groups()
             crashed = attempts.failed(name, failure) is Next.FAILED  # nothing runs beside it in any case
     end_trial(context, name, crashed=crashed)
 

@@ -166,3 +166,21 @@ def search_end(sweep: Sweep, started: Counter[str], spent: Spent) -> str | None:
     if sweep.round_robin() and not rows_left(sweep, started, spent):
         return f"the budget of every {sweep.row_parameter} is spent"
     return None
+
+
+def rows_ended(sweep: Sweep, records: Iterable[TrialRecord]) -> set[str]:
+    """The rows of one search of which every trial has ended, and whose number of trials allows no further one.
+
+    Other bounds are not asked: a trial that was drawn before they were reached may begin afterwards.
+
+    Args:
+        sweep: Its bounds on the number of trials.
+        records: Trials of the ledger; those that no search suggested do not count.
+
+    """
+    searched = [record for record in records if record.suggested]
+    started, total = Counter(record.row for record in searched), sweep.total_trials()
+    training = {record.row for record in searched if record.state is TrialState.RUNNING}
+    if total is None or started.total() < total:
+        started = Counter({row: n for row, n in started.items() if (most := sweep.trials_of(row)) and n >= most})
+    return started.keys() - training

@@ -69,7 +69,9 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
     with Ledger.open(directory, fingerprint) as ledger:
         clear_stop_requests(directory)
         require_unchanged(ledger.fingerprint, fingerprint, directory)
-        context = SweepContext(sweep, request.experiment, data, request.store, directory, ledger)
+        context = SweepContext(
+            sweep, request.experiment, data, request.store, directory, ledger, own_ray=cluster is None
+        )
         require_files(context)
         require_data(context, list(prepared.each_once()))
         require_no_late_search(context)

@@ -15,7 +15,7 @@ from intelligen.state import layout
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
 from intelligen.sweep.baselines import train_baselines
-from intelligen.sweep.budget_account import search_end
+from intelligen.sweep.budget_account import rows_ended, search_end
 from intelligen.sweep.confirmation import has_looks, repetitions_left, train_repetitions
 from intelligen.sweep.control_trials import control_trials_left, train_control_trials
 from intelligen.sweep.execution.failure_causes import fault_of
@@ -117,7 +117,7 @@ def search_stage(context: SweepContext, *, scores: bool = False) -> None:
     context.ledger.begin_search(None if context.replicate is None else context.replicate.number)
     account = account_of(context, searching=True)
     ended = partial(context.ledger.end_search, "the budget is spent")
-    untested, finished = Untested(partial(_untested, context), ended) if scores else None, True
+    untested, finished = Untested(partial(untested_in_search, context), ended) if scores else None, True
     try:
         tell_known_ends(context, study, account.spent)
         populations = (
@@ -199,9 +199,19 @@ def _bring_up_to_date(context: SweepContext) -> None:
             context.ledger.correct(record.id, bounds)
 
 
-def _untested(context: SweepContext, over: bool) -> list[TrialRecord]:
-    """Of the search: which trials are tested is known at its end, the baselines are from the beginning."""
-    return [record for record in _tested(context) if over or record.kind == "baseline"]
+def untested_in_search(context: SweepContext, over: bool) -> list[TrialRecord]:
+    """The models of the search that are to be tested, as far as it is known which they are.
+
+    Baselines are from the beginning; of a row its best trial, once all trials of the row have ended.
+
+    Args:
+        context: The launch, of one search.
+        over: Whether all trials of all rows have ended.
+
+    """
+    # Of several searches the table has the best trial of each row over all of them.
+    decided = set[str]() if context.replicate else rows_ended(context.sweep, context.trials.values())
+    return [record for record in _tested(context) if over or record.kind == "baseline" or record.row in decided]
 
 
 def _tested(context: SweepContext) -> list[TrialRecord]:

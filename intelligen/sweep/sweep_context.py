@@ -40,6 +40,8 @@ class SweepContext:
     """Failed trials of which the ledger says that they run again, before they do."""
     replicate: Replicate | None = None
     """The search that this is of, where it is one of several."""
+    own_ray: bool = False
+    """Whether Ray was started for this launch alone."""
 
     @cached_property
     def searches(self) -> "tuple[SweepContext, ...]":

@@ -11,7 +11,8 @@ from typing import Any
 
 import ray
 import torch
-from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+from ray._raylet import AuthenticationTokenLoader, Config, PlacementGroupID  # type: ignore[attr-defined]
+from ray.util.placement_group import PlacementGroup
 
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
@@ -208,8 +209,9 @@ def _start(sweep: Sweep) -> None:
     require_ray_folder()
     port, capacity = _free_port(), capacity_here()
     # Ray Train frees the placement groups of stopped trials through the dashboard; with another Ray on this machine
-    # the workers would ask that one's by default. Trials of one worker are Tune's own actors, and need none.
-    in_groups = max(sweep.resources.workers, sweep.baseline.workers) > 1
+    # the workers would ask that one's by default. Trials of one worker are Tune's own actors, and need none; nor does
+    # a baseline, which nobody stops: `remove_groups`.
+    in_groups = sweep.resources.workers > 1
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:
@@ -226,8 +228,29 @@ def _start(sweep: Sweep) -> None:
                 configure_logging=False,
                 runtime_env={"env_vars": environment},
             )
+            _end_unused_services()
     except Exception as error:  # as in `_join`
         raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
+
+
+def _end_unused_services() -> None:
+    """End what Ray starts in any case: no log is sent to this process, and no node joins.
+
+    Each of the two would import for seconds, and then look for news all the time.
+    """
+    node = ray._private.worker._global_node
+    node.kill_log_monitor(check_alive=False)
+    node.kill_monitor(check_alive=False)
+
+
+def remove_groups() -> None:
+    """Give back what groups of workers hold, in a Ray of our own where nothing trains any more.
+
+    A controller that is killed leaves its placement group, and no other group finds room.
+    """
+    for identity, group in ray.util.placement_group_table().items():
+        if group["state"] != "REMOVED":
+            ray.util.remove_placement_group(PlacementGroup(PlacementGroupID.from_hex(identity)))
 
 
 def _free_port() -> int:

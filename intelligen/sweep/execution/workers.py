@@ -29,6 +29,7 @@ from intelligen.sweep.execution.epoch_gate import wait_at_gate
 from intelligen.sweep.execution.failure_causes import OWN, at_host, fault_of, unwrapped
 from intelligen.sweep.execution.gloo_rendezvous import Rendezvous
 from intelligen.sweep.execution.trial_log import trial_log
+from intelligen.sweep.execution.worker_groups import GroupTrainer
 from intelligen.tasks import build_task
 from intelligen.training.fit import fit_interval
 from intelligen.training.memory_allocator import return_freed_memory
@@ -117,22 +118,20 @@ def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
     return _last_result(directory)
 
 
-def trainer(config: WorkerConfig, *, name: str, gated: bool = False) -> ray.train.torch.TorchTrainer:
+def trainer(config: WorkerConfig, *, name: str, gated: bool = False) -> GroupTrainer:
     """A Ray Train run over the workers that the resources ask for; `gated` ones report to Tune."""
     resources = Resources.model_validate_json(config["resources"])
     storage = Path(config["directory"]) / "ray"
     shutil.rmtree(storage, ignore_errors=True)  # nothing of ours is in it, and a kill may have left it damaged
-    per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
-    if resources.gpus:
-        per_worker["GPU"] = resources.gpus
-    return ray.train.torch.TorchTrainer(
+    gpus: dict[str, float] = {"GPU": resources.gpus} if resources.gpus else {}
+    return GroupTrainer(
         run_gated_worker if gated else run_worker,
         train_loop_config=dict(config),
         torch_config=Rendezvous(),
         scaling_config=ray.train.ScalingConfig(
             num_workers=resources.workers,
             use_gpu=resources.gpus > 0,
-            resources_per_worker=per_worker,
+            resources_per_worker={"CPU": resources.cpus_per_worker, **gpus},
         ),
         run_config=ray.train.RunConfig(
             name=name,

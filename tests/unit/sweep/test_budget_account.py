@@ -11,7 +11,7 @@ from intelligen.config.schema.budget import Budget
 from intelligen.state import ledger as ledger_module
 from intelligen.state.history import History, Report
 from intelligen.state.ledger import Ledger, TrialState
-from intelligen.sweep.budget_account import Account, search_end
+from intelligen.sweep.budget_account import Account, rows_ended, search_end
 
 
 class Clock:
@@ -185,3 +185,25 @@ def test_the_first_budget_to_be_spent_ends_the_search(budget, started, total, ov
     assert settings.total_trials() == total
     assert (search_end(settings, trials, lambda strategy: None) is not None) is over
     assert search_end(settings, trials, lambda strategy: "spent" if strategy is None else None) is not None
+
+
+@pytest.mark.parametrize(
+    ("budget", "rows", "training", "ended"),
+    [
+        ({"trials_per_strategy": 2}, "sgsg", {3}, {"standard"}),
+        ({"trials_per_strategy": 2}, "sgs", set(), {"standard"}),
+        ({"trials_per_strategy": 3}, "sgsg", set(), set()),
+        ({"trials": 3}, "ssg", {2}, {"standard"}),
+        ({"trials": 4}, "ssg", set(), set()),
+        ({"wall_hours": 1}, "ssg", set(), set()),
+        ({"trials_per_strategy": 9, "trials": 3}, "ssg", set(), {"standard", "generative"}),
+    ],
+)
+def test_a_row_has_ended_with_its_last_trial(tmp_path, budget, rows, training, ended):
+    with Ledger.open(tmp_path, {}) as ledger:
+        start(ledger, "baseline-1", "standard", kind="baseline")
+        for number, row in enumerate(rows):
+            start(ledger, f"t{number}", {"s": "standard", "g": "generative"}[row])
+            if number not in training:
+                ledger.finish(f"t{number}", TrialState.FAILED if number == 0 else TrialState.PRUNED, "")
+        assert rows_ended(sweep(budget=budget), ledger.trials.values()) == ended

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from searches import sweep
+from searches import report, sweep
 
 from intelligen.config.schema.experiment import Experiment
+from intelligen.state.history import History
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import Kind, TrialState
 from intelligen.sweep.execution.idle_scoring import IdleScoring, ScoringApart, Untested
@@ -17,6 +19,7 @@ from intelligen.sweep.execution.tune_callbacks import FINISHED, DrivenSearcher
 from intelligen.sweep.execution.workers import SCORES
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.schedulers.early_stopping import FailuresKept
+from intelligen.sweep.stages import untested_in_search
 from intelligen.sweep.sweep_context import SweepContext
 
 
@@ -92,6 +95,24 @@ def test_an_idle_place_scores_what_is_known_and_the_end_of_the_search_all_the_re
     assert both.suggest("f") == FINISHED
     assert (ends, both.has_finished) == (["over"], True)
     assert [record.scores for record in context.ledger.trials.values()] == [{"test/bleu": 0.1 + 0.2}] * 2
+
+
+def test_the_best_trial_of_a_row_is_scored_while_another_row_trains(context):
+    ledger = context.ledger
+    for name, row in {"t0001": "standard", "t0002": "standard", "t0003": "generative", "t0004": "generative"}.items():
+        ledger.start(name, kind="trial", number=int(name[1:]), row=row, seed=1, params={}, config={}, directory=name)
+    measured = {"time/epoch_s": 1.0, "gpu/count": 0.0, "cpu/memory_avg_mib": 9.0, "cpu/memory_peak_mib": 9.0}
+    for number, record in enumerate(ledger.trials.values()):
+        record.within(context.directory).mkdir()
+        History(record.within(context.directory)).append(report(1, 2.0 if number == 2 else 1.0, **measured))
+    ledger.finish("t0001", TrialState.COMPLETE, "finished")
+    both = IdleScoring(context, Scripted(*[None] * 4), Untested(partial(untested_in_search, context)))
+    assert scored(both.suggest("a")) == "baseline-1"
+    assert both.suggest("b") is None  # the row's last trial trains
+    ledger.finish("t0002", TrialState.COMPLETE, "finished")
+    ledger.finish("t0003", TrialState.COMPLETE, "finished")
+    assert scored(both.suggest("c")) == "t0001"
+    assert both.suggest("d") is None  # of the other row a trial trains
 
 
 def test_a_scoring_that_fails_is_not_tried_again_here_and_the_searcher_hears_nothing_of_it(context, untested):
