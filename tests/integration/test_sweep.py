@@ -19,6 +19,7 @@ import pytest
 import ray
 from click.testing import CliRunner
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
+from in_this_process import run_here
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
@@ -89,9 +90,10 @@ class Project:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.launch(*arguments)
-        output, _ = process.communicate(timeout=300)
-        return process.returncode, output
+        """A launch to its end, in this process."""
+        command = ("run", "sweep.yaml", *ON_PROCESSORS, *arguments)
+        done = run_here(*command, directory=self.directory, environment={MARK: str(self.directory)}, merged=True)
+        return done.returncode, done.stdout
 
     @property
     def sweep(self) -> Path:
