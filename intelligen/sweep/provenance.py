@@ -53,7 +53,9 @@ def working_tree_diff(directory: Path) -> str:
 
 def environment() -> str:
     """Every installed distribution as `name==version`; comments before them name interpreter, system and devices."""
-    packages = {f"{found.name}=={found.version}" for found in distributions() if found.name}
+    # Each look at `metadata` parses a file: one for name and version.
+    described = (found.metadata for found in distributions())
+    packages = {f"{told['Name']}=={told['Version']}" for told in described if told["Name"]}
     machine = [
         f"python {platform.python_version()} ({platform.python_implementation()})",
         f"system {platform.platform()}",

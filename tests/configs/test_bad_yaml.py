@@ -1,6 +1,9 @@
 """What is no strict YAML is refused at its line. In the table the offending line is the one that holds `#!`."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from intelligen.config.load import load_experiment
 from intelligen.errors import ConfigError
 
 folder = refusals.folder
+OTHER_USER = 65534
 
 BROKEN_YAML = {
     "empty": ("#!", "", "the file is empty"),
@@ -118,11 +122,26 @@ def test_what_is_no_regular_file_is_named(folder: Path) -> None:
     assert refusal(Path("loop.yaml"))[0].startswith("loop.yaml: cannot be read: ")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_named(folder: Path) -> None:
-    Path("x.yaml").write_text(EXPERIMENT)
-    Path("x.yaml").chmod(0)
-    assert refusal(Path("x.yaml")) == ["x.yaml: cannot be read: Permission denied; check path and permissions"]
+@contextmanager
+def who_may_not_read_everything() -> Iterator[None]:
+    """As root does."""
+    user = os.geteuid()
+    os.seteuid(user or OTHER_USER)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as open_to_others:  # pytest's own folders are not
+        Path(open_to_others).chmod(0o755)
+        monkeypatch.chdir(open_to_others)
+        Path("x.yaml").write_text(EXPERIMENT)
+        Path("x.yaml").chmod(0)
+        with who_may_not_read_everything():
+            refused = refusal(Path("x.yaml"))
+    assert refused == ["x.yaml: cannot be read: Permission denied; check path and permissions"]
 
 
 def test_control_characters_of_a_path_do_not_reach_the_terminal(folder: Path) -> None:

@@ -193,7 +193,7 @@ def metrics_told_by(launcher: psutil.Process) -> list[str]:
 
 
 def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    project = long_trials(tmp_path, trials=3)
+    project = long_trials(tmp_path, trials=2)
     launch = project.launch()
     wait_for(lambda: is_in_the_midst_of_a_trial(project), launch)
     assert metrics_told_by(psutil.Process(launch.pid)) == []
@@ -222,6 +222,6 @@ def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_
 
     code, output = project.run()
     assert code == 0, output
-    assert len(searched(project)) == 3
+    assert len(searched(project)) == 2
     require_records_agree(project)
     require_as_undisturbed(project, tmp_path / "alone")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
+from in_this_process import run_here
 
 from intelligen.cli.main import commands, guarded
 
@@ -27,11 +28,15 @@ class Shell:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def __call__(self, *arguments: str, typed: str = "") -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "intelligen", *arguments]
-        done = subprocess.run(
-            command, cwd=self.directory, input=typed, capture_output=True, text=True, timeout=120, check=False
-        )
+    def __call__(self, *arguments: str, typed: str | None = None) -> tuple[int, str, str]:
+        """A command; what is typed goes to a process of its own."""
+        if typed is None:
+            done = run_here(*arguments, directory=self.directory)
+        else:
+            command = [sys.executable, "-m", "intelligen", *arguments]
+            done = subprocess.run(
+                command, cwd=self.directory, input=typed, capture_output=True, text=True, timeout=120, check=False
+            )
         return done.returncode, done.stdout, done.stderr
 
 

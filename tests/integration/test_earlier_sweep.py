@@ -5,11 +5,8 @@
 
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import REPOSITORY
+from in_this_process import run_here
 
 from intelligen.analysis.result_rows import result_rows
 from intelligen.analysis.study import read_study
@@ -43,15 +41,9 @@ def test_a_sweep_of_the_first_release_goes_on_and_trains_nothing_again(tmp_path:
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
     kept = [path for path in tmp_path.glob("runs/**/*") if path.name in ("history.jsonl", "selected.safetensors")]
     before = {path: path.read_bytes() for path in kept}
-    launch = [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", "-o", "budget.trials=3"]
-    launched = subprocess.run(
-        [*launch, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    launch = ("run", "sweep.yaml", "-o", "budget.trials=3", "--tracking-uri", store)
+    launched = run_here(*launch, directory=tmp_path, merged=True)
     assert launched.returncode == 0, launched.stdout
     trials = read_ledger(sweep)[1]
     assert [name for name, record in trials.items() if record.kind == "trial"] == ["t0000", "t0001", "t0002"]
@@ -122,26 +114,13 @@ def test_databases_that_the_first_release_named_relatively_are_found_or_asked_fo
 def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: Path) -> None:
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path, filter="data")
-    launch = [
-        sys.executable,
-        REPOSITORY / "launch.py",
-        "sweep.yaml",
-        "--tracking-uri",
-        f"sqlite:///{tmp_path}/mlflow.db",
-    ]
+    launch = ("run", "sweep.yaml", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
+    gone = {"RAY_ADDRESS": "127.0.0.1:9", "INTELLIGEN_LOCAL": "0"}
     for more, code, line in (
         ([], 0, "table    "),
         (["-o", "budget.trials=3"], 69, "error: cannot join the Ray cluster at 127.0.0.1:9 (RAY_ADDRESS names it)"),
     ):
-        launched = subprocess.run(
-            [*launch, *more],
-            cwd=tmp_path,
-            env={**os.environ, "RAY_ADDRESS": "127.0.0.1:9", "INTELLIGEN_LOCAL": "0"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-        )
+        launched = run_here(*launch, *more, directory=tmp_path, environment=gone, merged=True)
         assert launched.returncode == code, launched.stdout
         assert line in launched.stdout
 

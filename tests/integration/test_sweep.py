@@ -19,6 +19,7 @@ import pytest
 import ray
 from click.testing import CliRunner
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
+from in_this_process import run_here
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
@@ -89,9 +90,10 @@ class Project:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.launch(*arguments)
-        output, _ = process.communicate(timeout=300)
-        return process.returncode, output
+        """A launch to its end, in this process."""
+        command = ("run", "sweep.yaml", *ON_PROCESSORS, *arguments)
+        done = run_here(*command, directory=self.directory, environment={MARK: str(self.directory)}, merged=True)
+        return done.returncode, done.stdout
 
     @property
     def sweep(self) -> Path:
@@ -212,9 +214,16 @@ def require_nothing_left(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_back(tmp_path):
+@pytest.mark.parametrize(
+    ("interrupt", "at_its_start"),
+    [
+        pytest.param(signal.SIGTERM, False, id="once it has reported"),
+        pytest.param(signal.SIGINT, True, id="while it starts", marks=pytest.mark.extended),
+    ],
+)
+def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_back(tmp_path, interrupt, at_its_start):
     two_workers = SWEEP.replace("{workers: 1, concurrent_trials: 1}", "{workers: 2, concurrent_trials: 1}").replace(
-        "trials_per_strategy: 3", "trials_per_strategy: 1"
+        "trials_per_strategy: 3", "trials: 1"
     )
     project = Project(tmp_path, two_workers)
     project.train_baseline()
@@ -225,26 +234,25 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
     def a_trial_has_reported() -> bool:
         return any(project.history(record).exists() for record in project.trials().values() if record.kind == "trial")
 
-    for interrupt, code, moment in ((signal.SIGINT, 130, a_trial_starts), (signal.SIGTERM, 143, a_trial_has_reported)):
-        process = project.launch(own_group=True)
-        wait_for(moment, process)
-        time.sleep(3 * (moment is a_trial_starts))  # into the start of the Ray Train run
-        os.killpg(process.pid, interrupt)  # as a terminal and `timeout` do
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == code, output
-        assert "the same command" in output
-        require_closed(project, SweepStatus.INTERRUPTED)
+    process = project.launch(own_group=True)
+    wait_for(a_trial_starts if at_its_start else a_trial_has_reported, process)
+    time.sleep(3 * at_its_start)  # into the start of the Ray Train run
+    os.killpg(process.pid, interrupt)  # as a terminal and `timeout` do
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 128 + interrupt, output
+    assert "the same command" in output
+    require_closed(project, SweepStatus.INTERRUPTED)
 
     code, output = project.run()
     assert code == 0, output
-    assert len(project.trials()) == 1 + 2
+    assert len(project.trials()) == 1 + 1
     require_records_agree(project)
     require_nothing_left(project)
-    replay = intelligen.reproduce("tiny", "t0001", runs=project.directory / "runs")
+    replay = intelligen.reproduce("tiny", "t0000", runs=project.directory / "runs")
     assert (replay.identical, replay.recorded.manifest.processes, replay.recorded.changes) == (True, 2, ())
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path):
     diverging = SWEEP.replace("{log_uniform: [1.0e-4, 5.0e-3]}", "{choice: [1.0e-3, 1.0e+30]}").replace(
         "      generative: {probability.start: {uniform: [0.05, 0.5]}}\n",

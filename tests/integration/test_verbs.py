@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from in_this_process import run_here
 from test_sweep import SWEEP, Project, require_records_agree, wait_for
 
 import intelligen
@@ -80,7 +82,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
     output, _ = launch.communicate(timeout=120)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    resumed = verb(elsewhere, "resume", "tiny", "--runs", runs, "--json")
+    resumed = run_here("resume", "tiny", "--runs", runs, "--json", directory=elsewhere)
     assert not list(elsewhere.iterdir())
     return Story(
         project=project,
@@ -293,7 +295,8 @@ def test_what_may_not_change_is_refused_key_by_key(call: Call) -> None:
 def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Call) -> None:
     before = story.project.trials()
     (story.project.sweep / STUDY_FILE).unlink()
-    done = verb(story.project.directory, "extend", "tiny", "--trials-per-strategy", "2")
+    extend = partial(run_here, "extend", "tiny", "--trials-per-strategy", "2", directory=story.project.directory)
+    done = extend()
     assert done.returncode == 0, done.stderr
     assert "holds 0 of 2 trials; it was rebuilt from the ledger, with 2 trials" in done.stderr
     after = story.project.trials()
@@ -303,7 +306,7 @@ def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Ca
     require_records_agree(story.project)
 
     ledger = (story.project.sweep / LEDGER_FILE).read_bytes()
-    again = verb(story.project.directory, "extend", "tiny", "--trials-per-strategy", "2")
+    again = extend()
     assert again.returncode == 0, again.stderr
     assert (story.project.sweep / LEDGER_FILE).read_bytes() == ledger
     for fewer in (["--trials-per-strategy", "1"], ["-o", "budget.trials_per_strategy=1"]):
