@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -295,8 +294,8 @@ def test_what_may_not_change_is_refused_key_by_key(call: Call) -> None:
 def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Call) -> None:
     before = story.project.trials()
     (story.project.sweep / STUDY_FILE).unlink()
-    extend = partial(run_here, "extend", "tiny", "--trials-per-strategy", "2", directory=story.project.directory)
-    done = extend()
+    more, place = ("extend", "tiny", "--trials-per-strategy", "2"), story.project.directory
+    done = verb(place, *more)  # pytest keeps the warnings of its own process
     assert done.returncode == 0, done.stderr
     assert "holds 0 of 2 trials; it was rebuilt from the ledger, with 2 trials" in done.stderr
     after = story.project.trials()
@@ -306,7 +305,7 @@ def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Ca
     require_records_agree(story.project)
 
     ledger = (story.project.sweep / LEDGER_FILE).read_bytes()
-    again = extend()
+    again = run_here(*more, directory=place)
     assert again.returncode == 0, again.stderr
     assert (story.project.sweep / LEDGER_FILE).read_bytes() == ledger
     for fewer in (["--trials-per-strategy", "1"], ["-o", "budget.trials_per_strategy=1"]):

@@ -210,7 +210,7 @@ def _start(sweep: Sweep) -> None:
     port, capacity = _free_port(), capacity_here()
     # Ray Train frees the placement groups of stopped trials through the dashboard; with another Ray on this machine
     # the workers would ask that one's by default. Trials of one worker are Tune's own actors, and need none; nor does
-    # a baseline, which nobody stops: `remove_groups`.
+    # a baseline, which is not stopped early: `remove_groups`.
     in_groups = sweep.resources.workers > 1
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
