@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intelligen.api import LoadedSweep, compare, figures, load_sweep, plan, report, reproduce, results, resume, run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "LoadedSweep",
     "__version__",
