@@ -157,8 +157,10 @@ def _machine() -> Iterator[Finding]:
 def _products() -> Finding:
     """By what a processor can compute products of weights."""
     if offers("onednn"):
-        return Finding("products", CheckStatus.OK, "mkl and onednn: compute.matmul chooses, and auto the faster one")
-    return Finding("products", CheckStatus.OK, f"mkl alone: torch {torch.__version__} does not offer oneDNN's operator")
+        return Finding("products", CheckStatus.OK, "by MKL or oneDNN, whichever is faster here (compute.matmul: auto)")
+    return Finding(
+        "products", CheckStatus.OK, f"by MKL alone: torch {torch.__version__} does not offer oneDNN's operator"
+    )
 
 
 def _gpu() -> Finding:
