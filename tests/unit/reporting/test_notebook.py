@@ -114,7 +114,13 @@ def test_a_sweep_and_its_plan_are_tables(study: SmallStudy) -> None:
     cost = {"baseline_s": {"low": 0, "high": 0}, "search_s": span, "confirm_s": span, "device_hours": span}
     settings = {"strategy.name": "standard", "finetuning.optimizer.learning_rate": 0.00042}
     trial = {"strategy": "standard", "settings": settings, "refused": None, "seconds": span}
-    document = {"sweep": {"name": "small"}, "place": "this machine", "devices": "2 processors", "cost": cost}
+    document = {
+        "sweep": {"name": "small"},
+        "place": "this machine",
+        "devices": "2 processors",
+        "cost": cost,
+        "based_on": "updates",
+    }
     lists = {"trials": [trial], "power": ["3 seeds find 1 BLEU"], "warnings": ["a <b>warning</b>"], "refusal": None}
     shown = plan_html({**document, **lists, "no_cost": None})
     assert "learning_rate 0.00042" in shown
