@@ -26,7 +26,8 @@ _TEST_OVER_SEEDS = (
 _EFFORT = (
     "Epoch time, cost and memory (of a GPU, or resident memory of processes without one) are over all trials of a"
     " {row}, the stopped and the failed included. × {control} = epoch time over that of the {row} {control}. Cost"
-    " = seconds of training and validation × devices, summed over all epochs; a device is a GPU, or a worker's processors."
+    " = seconds of training and validation × devices, summed over all epochs; a device is a"
+    " GPU, or a worker's processors."
 )
 _WORDS = TableWords()
 _RANKS, _TRIALS_RANK = (3, 2, 1, 5, 4), 3
