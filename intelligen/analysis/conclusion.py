@@ -18,10 +18,13 @@ from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.system_scores import Score
 from intelligen.analysis.variant_results import variant_results
 from intelligen.config.schema.early_stops import stopped_by_luck
+from intelligen.config.schema.tasks import Translation
 from intelligen.data.data_summary import leaks
 from intelligen.state.trial_records import TrialState
 
 _SAME_SCORE = 1e-6
+LEARNT_BLEU = 1.0
+"""Where no model reaches it, none translates: so much is due to a few frequent words."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
         costs: Of each system.
 
     """
-    refused = tuple(refusals(study))
+    refused, unlearnt = tuple(refusals(study)), tuple(_unlearnt(study))
     steps: list[Step] = []
     if refused:
         sentences = [f"No {study.compared.word} is ranked: {'; '.join(refused)}."]
@@ -84,10 +87,11 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
         family = len(study.compared.asked(asked_rows(study)))
         sequential = sequential_plan(study.sweep, family=family)
         planned = study.units.count(planned_seeds(study))
-        power = power_after(rows, family=family, seeds=planned, sequential=sequential)
+        # How much models differ that have learnt nothing does not show what seeds will be needed.
+        power = None if unlearnt else power_after(rows, family=family, seeds=planned, sequential=sequential)
         said = AnswerSentences(study, rows, costs, power, steps)
         sentences = [*said.all(), *_without_scores(study, rows), *_luck(study)]
-    return Conclusion(tuple(sentences), refused, tuple(_notes(study)), tuple(dict.fromkeys(steps)))
+    return Conclusion((*sentences, *unlearnt), refused, tuple(_notes(study)), tuple(dict.fromkeys(steps)))
 
 
 def refusals(study: StudyResults) -> list[str]:
@@ -117,6 +121,18 @@ def _luck(study: StudyResults) -> Iterator[str]:
     said = stopped_by_luck(study.sweep.scheduler, epochs=trains["epochs"], trials=trials, word=study.compared.word)
     if said is not None and study.sweep.space:
         yield f"{said[0].upper()}{said[1:]}."
+
+
+def _unlearnt(study: StudyResults) -> Iterator[str]:
+    """A warning that no model of a translation has learnt to translate."""
+    values = [value for member in study.members if (value := member.value(study.metric)) is not None]
+    if study.metric != "valid/bleu" or not isinstance(study.task.settings, Translation) or not values:
+        return
+    if max(values) < LEARNT_BLEU:
+        yield (
+            f"No model reaches {LEARNT_BLEU:g} BLEU in validation: the models have not learnt to translate, so the"
+            " comparison says nothing; train for more epochs, or take a larger model or more data."
+        )
 
 
 def _undecoded(study: StudyResults) -> str:

@@ -94,14 +94,17 @@ class NextStep:
         return Step("repeat it on other data or with another model, of which these searches say nothing")
 
     def to_find_less(self, power: Power, metric: AnyMetric) -> Step | None:
-        """A new study for the next smaller difference, by the upper end of the seeds; None where none is enough."""
+        """A new study for the next smaller difference, by the upper end of the seeds; None where none is enough.
+
+        Below the least of `WANTED` that is half of what the study finds.
+        """
         asked = self.study.sweep.confirm
         margin = None if asked is None else asked.counts_as_none
         smallest = power.smallest().high
         found_already = power.sequential is not None and margin is not None and margin >= smallest
-        smaller = next((one for one in sorted(WANTED, reverse=True) if one < smallest), None)
+        smaller = next((one for one in sorted(WANTED, reverse=True) if one < smallest), float(f"{smallest / 2:.1g}"))
         wanted = smaller if margin is None or found_already else margin
-        seeds = None if wanted is None else power.seeds_for(wanted)[1]
+        seeds = power.seeds_for(wanted)[1] if wanted else None
         units = self.study.units
         if seeds is None or seeds > (MOST_REPLICATES if units.are_searches else MOST_SEEDS):
             return None

@@ -81,7 +81,8 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     Args:
         files: The sweep's.
         order: One of `ORDERS`.
-        reverse: The other way round; trials without a score are the last by score all the same.
+        reverse: The other way round. By score, trials of the search come before repetitions and baselines all the
+            same, and what has no score is the last.
 
     Raises:
         StorageError: Its files are damaged.
@@ -95,7 +96,8 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     if reverse:
         listed.reverse()
     if order == "score":
-        listed.sort(key=lambda one: one.value is None)
+        # Repetitions and baselines have other seeds and epochs: their scores are not those that the search compares.
+        listed.sort(key=lambda one: (one.value is None, one.record.kind != "trial"))
     compared = ComparedRows.recorded(fingerprint)
     reported = task_settings(fingerprint["experiment"]).reported_scores
     return TrialListing(files.directory.name, str(files.directory), metric, reported, compared, listed)

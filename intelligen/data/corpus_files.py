@@ -1,7 +1,9 @@
 """Splits that lie in the files of a folder: what is missing or wrong is an error that names the file."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from intelligen.config.base import content_hash
@@ -11,7 +13,19 @@ from intelligen.data.split_readers import reader_of
 from intelligen.data.text_lines import one_line_rows
 from intelligen.errors import DataError
 
+_CLOSE = 0.8
+"""Ratio of `get_close_matches` from which on a file's name is a misspelling of another: `train` and `valid` are not."""
 _FIX_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH"
+
+
+def near(path: Path) -> str:
+    """`did you mean "pairs.tsv"?` of a file that is not there, by the names beside it; empty where none is close."""
+    try:
+        beside = [name for name in os.listdir(path.parent) if Path(name).suffix == path.suffix]
+    except OSError:
+        return ""
+    close = get_close_matches(path.name, beside, n=1, cutoff=_CLOSE)
+    return f'did you mean "{path.with_name(close[0])}"?' if close else ""
 
 
 class FileRows:
@@ -48,7 +62,7 @@ class FileRows:
         for split, reader in self._readers.items():
             for path in reader.paths:
                 if not path.is_file():
-                    raise DataError(f"{path}: no such file (split `{split}`); {_FIX_FOLDER}")
+                    raise DataError(f"{path}: no such file (split `{split}`); {near(path) or _FIX_FOLDER}")
 
     def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
         """The split's rows in the files' order; what was fixed on the way is counted in `notes`.

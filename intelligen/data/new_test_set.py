@@ -24,7 +24,7 @@ from intelligen.config.schema.split_forms import (
 )
 from intelligen.data.class_labels import ClassLabels
 from intelligen.data.corpora import require_known
-from intelligen.data.corpus_files import FileRows
+from intelligen.data.corpus_files import FileRows, near
 from intelligen.data.data_manifest import SplitReport
 from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, Split
@@ -87,7 +87,8 @@ class NewTestSet:
             if not path.is_file() and not (path.is_dir() and len(self.files) == 1):
                 # It is read more than once: a pipe would be empty then.
                 what = "is not a regular file: write its contents into one" if path.exists() else "no such file"
-                raise DataError(f"{path}: {what} (test set `{self.name}`)")
+                fix = "" if path.exists() else f"; {near(path) or 'check the path'}"
+                raise DataError(f"{path}: {what} (test set `{self.name}`){fix}")
         # Without `..`, so that what they have in common is a folder that holds them.
         paths = [os.path.abspath(path) for path in self.files]
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])

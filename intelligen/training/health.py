@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from intelligen.config.metric_direction import merit
+from intelligen.config.schema.declarations import StrategySettings
 from intelligen.config.schema.training import Health
 from intelligen.tasks.base import AnyMetric
 
@@ -12,7 +13,14 @@ Metrics = Mapping[str, float]
 FROZEN_STD = 1e-4  # rewards lie in 0–1: advantages that differ by less teach nothing
 
 
-def unhealthy_reason(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, watched: AnyMetric) -> str | None:
+def unhealthy_reason(
+    settings: Health,
+    start: Metrics,
+    epochs: Sequence[Metrics],
+    *,
+    watched: AnyMetric,
+    strategy: StrategySettings,
+) -> str | None:
     """Why a fine-tuning is unhealthy, or None.
 
     A metric that an epoch lacks is no sign in that epoch, and interrupts a row of signs.
@@ -22,6 +30,7 @@ def unhealthy_reason(settings: Health, start: Metrics, epochs: Sequence[Metrics]
         start: Validation metrics of the weights that the fine-tuning started from.
         epochs: Metrics of every epoch so far, oldest first.
         watched: What must not get worse while a reward rises.
+        strategy: Whose settings may fix it.
 
     Returns:
         One line: the sign, its numbers in the newest epoch, and the knobs that would fix it.
@@ -34,7 +43,7 @@ def unhealthy_reason(settings: Health, start: Metrics, epochs: Sequence[Metrics]
         ends = range(len(epochs) - patience + 1, len(epochs) + 1)
         found = [sign.find(settings, start, epochs[:end], watched) for end in ends]
         if all(found):
-            return f"{found[-1]}, for {patience} epoch{'s' if patience > 1 else ''}; {sign.fix}"
+            return f"{found[-1]}, for {patience} epoch{'s' if patience > 1 else ''}; {sign.fix(strategy)}"
     return None
 
 
@@ -98,13 +107,20 @@ def _in_game(epoch: Metrics, name: str) -> float:
 class _Sign:
     find: Callable[[Health, Metrics, Sequence[Metrics], AnyMetric], str | None]
     """Of (settings, start, epochs, watched): what the newest epoch shows, in words and numbers."""
-    fix: str
+    fixes: tuple[tuple[str, str], ...]
+    """Setting of a strategy → what to do about it; those count that the strategy has, and "" is no setting of its."""
+
+    def fix(self, strategy: StrategySettings) -> str:
+        """What to change, in words."""
+        return " or ".join(words for setting, words in self.fixes if not setting or hasattr(strategy, setting))
 
 
+_TEACH_MORE = (("mle_weight", "raise mle_weight"), ("", "lower the learning rate"))
+# The others are signs of a discriminator's reward: whatever strategy has one has these settings.
 _SIGNS = (
-    _Sign(_collapse, "raise mle_weight or lower the learning rate"),
-    _Sign(_length_drift, "raise mle_weight or lower the learning rate"),
-    _Sign(_reward_hacking, "lower adversarial_weight or raise kl_weight"),
-    _Sign(_saturation, "lower discriminator.learning_rate or raise discriminator.every"),
-    _Sign(_frozen_reward, "raise temperature or choose another baseline"),
+    _Sign(_collapse, _TEACH_MORE),
+    _Sign(_length_drift, _TEACH_MORE),
+    _Sign(_reward_hacking, (("", "lower adversarial_weight or raise kl_weight"),)),
+    _Sign(_saturation, (("", "lower discriminator.learning_rate or raise discriminator.every"),)),
+    _Sign(_frozen_reward, (("", "raise temperature or choose another baseline"),)),
 )

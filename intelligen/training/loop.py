@@ -45,9 +45,9 @@ def _unhealthy_reason(setup: Setup, progress: Progress) -> str | None:
     since = max(progress.rolled_back_epoch, progress.adopted_epoch)
     epochs = [report.metrics for report in setup.reports if report.epoch > since]
     start = progress.start_metrics
-    health = setup.trial.training.health
+    health, strategy = setup.trial.training.health, setup.trial.strategy
     return setup.runtime.broadcast(
-        unhealthy_reason(health, start, epochs, watched=setup.task.watched) if start else None
+        unhealthy_reason(health, start, epochs, watched=setup.task.watched, strategy=strategy) if start else None
     )
 
 

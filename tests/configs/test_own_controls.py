@@ -38,8 +38,12 @@ def test_without_the_key_nothing_is_added_and_nothing_is_compared_by() -> None:
 @pytest.mark.parametrize(
     ("names", "changes", "why"),
     [
-        (("recurrent", "seqgan"), {}, "needs standard in space.strategy"),
-        (NAMES, {"rows": {"strategies": {"control": "seqgan"}}}, "needs standard in space.strategy"),
+        (("recurrent", "seqgan"), {}, "needs standard among the strategies of space.strategy"),
+        (
+            NAMES,
+            {"rows": {"strategies": {"control": "seqgan"}}},
+            "needs standard as rows.strategies.control, got seqgan",
+        ),
         (("standard", "auxiliary"), {}, "is for strategies that cost more than standard"),
         (NAMES, {"scheduler": {"name": "pbt"}, "search": {"sampler": "random"}}, "is not for the scheduler pbt"),
     ],
@@ -70,3 +74,8 @@ def test_only_a_control_that_is_matched_to_something_needs_no_equal_cost() -> No
     assert not rows.lacks_matched("seqgan", "seqgan_matched")
     assert not rows.lacks_matched("seqgan", "standard_matched")
     assert not rows.lacks_matched("auxiliary", "standard")
+
+
+def test_a_misspelt_strategy_is_what_the_message_is_about() -> None:
+    for names in (("standard", "recurent"), ("standrad", "recurrent")):
+        assert sweep(*names, controls="own").strategies() == names  # the check of the space names it

@@ -42,6 +42,21 @@ def test_an_entry_of_a_space_without_a_form_is_answered_with_the_form(key: str, 
     load_sweep(SWEEP)
 
 
+@pytest.mark.parametrize(
+    ("key", "written", "form"),
+    [
+        ("finetuning.batch_tokens", "[1024, 2048]", "{int: [1024, 2048]}"),
+        ("finetuning.optimizer.learning_rate", "[0.0002, 0.003]", "{log_uniform: [0.0002, 0.003]}"),
+        ("model.dropout", "[0, 0.3]", "{uniform: [0, 0.3]}"),
+    ],
+)
+def test_two_ascending_numbers_are_answered_with_a_range_too(key: str, written: str, form: str) -> None:
+    SWEEP.write_text(f"{SPACE}  {key}: {written}\n")
+    assert f" for only these two, or {form} for all between" in refused(load_sweep, SWEEP)
+    SWEEP.write_text(f"{SPACE}  {key}: {form}\n")
+    load_sweep(SWEEP)
+
+
 def test_so_is_an_entry_below_an_option() -> None:
     option = f"{SPACE}  strategy: {{choice: {{generative_risk: {{reward: %s}}}}}}\n"
     SWEEP.write_text(option % "[bleu, chrf]")

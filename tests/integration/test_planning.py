@@ -66,13 +66,13 @@ def test_a_plan_says_the_same_to_people_and_to_python(directory: Path, call: Cal
         "sweep       tiny: Does it resume?",
         "tpe, seed 1",
         "enough for",
-        "not estimated: it was not requested",
-        "data        not checked: it was not requested",
+        "not estimated: skipped by --no-calibrate",
+        "data        not checked: skipped by --no-calibrate",
     ):
         assert said in out
     loaded = intelligen.load_sweep(directory / "sweep.yaml")
     plan = intelligen.plan(loaded, calibrate=False)
-    assert (plan.cost, plan.no_cost) == (None, "it was not requested")
+    assert (plan.cost, plan.no_cost) == (None, "skipped by --no-calibrate")
     assert len(plan.trials) == 5
     for trial in plan.trials:
         rate = trial.settings["finetuning.optimizer.learning_rate"]

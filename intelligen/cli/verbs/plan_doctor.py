@@ -122,7 +122,8 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         yield from _space_lines(sweep.space)
     yield (
         f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
-        f" {resources.at_once} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
+        f" {resources.at_once} at once; {plan.place} has {_counted(plan.cpus, 'processor')} and"
+        f" {_counted(plan.gpus, 'GPU')},"
         f" enough for {plan.concurrent_fit} at once"
     )
     yield f"devices     {plan.devices}"
@@ -176,8 +177,9 @@ def _cost_lines(plan: "Plan") -> Iterator[str]:
     cost = plan.cost
     baseline = "is there already" if not cost.baseline_s.high else _time(cost.baseline_s)
     confirmation = f"; confirmation {_time(cost.confirm_s)}" if cost.confirm_s.high else ""
-    hours = cost.device_hours
-    yield f"time        baseline {baseline}; search {_time(cost.search_s)}{confirmation}"
+    hours, stages = cost.device_hours, (cost.baseline_s, cost.search_s, cost.confirm_s)
+    total = f"{duration(sum(one.low for one in stages))} to {duration(sum(one.high for one in stages))}"
+    yield f"time        baseline {baseline}; search {_time(cost.search_s)}{confirmation}; in all {total}"
     yield f"cost        {hours.low:.2g} to {hours.high:.2g} device-hours"
     yield f"            from {plan.based_on}; left out: {'; '.join(plan.leaves_out)}"
 
@@ -193,8 +195,12 @@ def _trial(trial: "SampledTrial") -> str:
 
 
 def _devices(workers: int, cpus: int, gpus: int) -> str:
-    each = f"{gpus} GPU and {cpus} processors" if gpus else f"{cpus} processors"
-    return f"{workers} workers × {each}"
+    each = f"{_counted(gpus, 'GPU')} and {_counted(cpus, 'processor')}" if gpus else _counted(cpus, "processor")
+    return f"{_counted(workers, 'worker')} × {each}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _time(span: "TimeRange") -> str:

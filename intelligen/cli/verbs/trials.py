@@ -33,8 +33,8 @@ from intelligen.state.sweep_files import SweepFiles
 def trials(sweep: str, sort: str, reverse: bool, runs: Path, csv_file: Path | None, as_json: bool) -> None:
     """List the trials of SWEEP with their settings, scores, state and cost.
 
-    Baselines and confirmations are listed too. Takes no lock. `intelligen status SWEEP` prints the settings of the best
-    trials as lines of an experiment file.
+    Baselines and confirmations are listed too, by score below the trials of the search. Takes no lock. `intelligen
+    status SWEEP` prints the settings of the best trials as lines of an experiment file.
     """
     if as_json and csv_file == STANDARD_OUTPUT:
         raise ConfigError("--csv -: --json goes to standard output too; name a file")
@@ -63,6 +63,7 @@ def _table(found: TrialListing) -> FittingTable:
     tested = found.shown
     columns = [
         Column("trial"),
+        Column("kind", rank=1),
         *map(Column, words.headings),
         Column("state"),
         Column(found.objective, is_number=True),
@@ -78,6 +79,7 @@ def _table(found: TrialListing) -> FittingTable:
 def _cells(one: ListedTrial, found: TrialListing, words: TableWords, tested: list[str]) -> Iterator[str]:
     record = one.record
     yield record.id
+    yield record.kind
     yield from words.place(record.table_row)
     yield one.state
     yield "" if one.value is None else words.text(found.objective, one.value)

@@ -17,6 +17,8 @@ from intelligen.errors import ConfigError
 
 INTO_EXPERIMENT = "experiment."
 _OVERRIDE = re.compile(r"-o (?P<key>[^=]+)=(?P<value>.*)", re.DOTALL)
+_BY_FACTORS = 10
+"""From this ratio of its ends on, a range is searched by factors."""
 _FIXED = ("name", "version", "seed", "compute")
 
 
@@ -32,8 +34,19 @@ def form_of(value: JsonValue, key: Key) -> str:
     if isinstance(value, list) and takes(Experiment, setting, list, tuple):
         return f"{{const: {_flow(value)}}} for a fixed value"
     if values := _several(value):
-        return f"{{choice: {_flow(values)}}}"
+        return f"{{choice: {_flow(values)}}}{_or_range(values, setting)}"
     return "" if isinstance(value, dict | list) else f"{{const: {shown(value)}}} for a fixed value"
+
+
+def _or_range(values: Sequence[JsonValue], setting: str) -> str:
+    """What two ascending numbers may mean too, with what a choice of them means; empty for all others."""
+    match values:
+        case [int() | float() as low, int() | float() as high] if low < high and not isinstance(low, bool):
+            whole = isinstance(low, int) and isinstance(high, int) and not takes(Experiment, setting, float)
+            by_factors = low > 0 and high >= _BY_FACTORS * low
+            form = ("log_int" if by_factors else "int") if whole else ("log_uniform" if by_factors else "uniform")
+            return f" for only these two, or {{{form}: {_flow([low, high])}}} for all between"
+    return ""
 
 
 def setting_at(key: Key) -> str:

@@ -25,6 +25,7 @@ def stopped_by_luck(scheduler: Scheduler, *, epochs: int, trials: Collection[int
         return None
     count = f"{least} trial{'' if least == 1 else 's'}"
     return (
-        f"{count} of a {word}, of which {scheduler.name} stops some by an early and noisy validation, choose its"
-        f" configuration largely by luck: give each {LEAST_TRIALS} trials or more, or write scheduler: {{name: none}}"
+        f"with {count} of a {word}, some of them stopped early by {scheduler.name} after a noisy validation, it is"
+        f" largely luck which configuration is best: give each {word} {LEAST_TRIALS} trials or more, or write"
+        " scheduler: {name: none}"
     )

@@ -31,15 +31,22 @@ def trained_by(row: str) -> str:
 def unfit_for_own_controls(strategies: Sequence[str], *, control: str) -> str | None:
     """Why a sweep can have no own controls, as a message goes on; None where it can.
 
+    Of names that are no strategies nothing is said: they may be misspelt, which the check of the space reports.
+
     Args:
         strategies: Of its space.
         control: The one that all differences are against.
 
     """
+    known = STRATEGIES.names()
+    if any(name not in known for name in strategies):
+        return None
     own = own_controls(strategies)
-    if STANDARD not in strategies or control != STANDARD:
-        return f"needs {STANDARD} in space.strategy, and as the control of all: its epochs are what is counted by"
+    if STANDARD not in strategies:
+        return f"needs {STANDARD} among the strategies of space.strategy"
+    if control != STANDARD:
+        return f"needs {STANDARD} as rows.strategies.control, got {control}"
     if not own:
         return f"is for strategies that cost more than {STANDARD}, and space.strategy has none"
-    taken = [row for row in own if row in STRATEGIES.names()]
+    taken = [row for row in own if row in known]
     return f"makes a row {taken[0]}, and there is a strategy of that name" if taken else None

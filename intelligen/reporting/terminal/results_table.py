@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.analysis.sweep_results import TableWords
@@ -16,28 +15,23 @@ if TYPE_CHECKING:  # they import torch
     from intelligen.analysis.beam_curve import BeamCurve
     from intelligen.evaluation import Interval
 
-_NOTE = (
-    "valid = the best trial's selected weights; test = the same weights, scored once by the experiment's test search,"
-    " with the 95 % bootstrap interval over rows. Epoch time, cost and memory (of a GPU, or resident memory of"
-    " processes without one) are over all trials of a {row}, the stopped and the failed included. × {control} = epoch"
-    " time over that of the {row} {control}. Cost = seconds of training and validation × devices, summed over all"
-    " epochs; a device is a GPU, or a worker's processors."
+_VALID = "valid = the best trial's selected weights"
+_TEST = (
+    "test = the same weights, scored once by the experiment's test search, with the 95 % bootstrap interval over rows."
+)
+_TEST_OVER_SEEDS = (
+    "test = each best trial trained again with seeds that the search did not use: the mean over these seeds, with"
+    " minimum and maximum. Trials, epoch time, cost and memory are of the search alone."
+)
+_EFFORT = (
+    "Epoch time, cost and memory (of a GPU, or resident memory of processes without one) are over all trials of a"
+    " {row}, the stopped and the failed included. × {control} = epoch time over that of the {row} {control}. Cost"
+    " = seconds of training and validation × devices, summed over all epochs; a device is a"
+    " GPU, or a worker's processors."
 )
 _WORDS = TableWords()
 _RANKS, _TRIALS_RANK = (3, 2, 1, 5, 4), 3
 """Of the last columns, from epoch time to the largest memory: which are left out first on a narrow terminal."""
-
-
-def _of(compared: ComparedRows) -> str:
-    return _NOTE.format(row=compared.word, control=compared.label(compared.control))
-
-
-NOTE = _of(_WORDS.compared)
-SEEDS_NOTE = (
-    " Here test is not of those weights: each best trial was trained again with seeds that the search did not use, and"
-    " test = the mean over these seeds, with minimum and maximum. Trials, epoch time, cost and memory are of the search"
-    " alone."
-)
 
 
 def headings(
@@ -64,9 +58,12 @@ def test_columns(rows: Sequence[StrategySummary], scores: Sequence[str]) -> list
     return [f"{split}/{score}" for score in scores for split in sorted(found)]
 
 
-def note(rows: Sequence[StrategySummary], words: TableWords = _WORDS) -> str:
-    """What the columns mean."""
-    return _of(words.compared) + (SEEDS_NOTE if _over_seeds(rows) else "")
+def note(rows: Sequence[StrategySummary], scores: Sequence[str], words: TableWords = _WORDS) -> str:
+    """What the columns mean that the table has."""
+    compared = words.compared
+    test = _TEST_OVER_SEEDS if _over_seeds(rows) else _TEST
+    scored = f"{_VALID}; {test}" if test_columns(rows, scores) else f"{_VALID}."
+    return f"{scored} {_EFFORT.format(row=compared.word, control=compared.label(compared.control))}"
 
 
 def cells(
@@ -106,7 +103,7 @@ def rich_table(
     ranks = dict(zip(titles[-len(_RANKS) :], _RANKS, strict=True)) | {"trials": _TRIALS_RANK}
     columns = [Column(one, number >= left, ranks.get(one, 0)) for number, one in enumerate(titles)]
     texts = [cells(row, rows, objective=objective, scores=scores, words=words) for row in rows]
-    return FittingTable(columns, texts, title=title, caption=note(rows, words), rest="table.md has them")
+    return FittingTable(columns, texts, title=title, caption=note(rows, scores, words), rest="table.md has them")
 
 
 def markdown_table(
@@ -117,7 +114,7 @@ def markdown_table(
     lines = [titles, ["---"] * left + ["---:"] * (len(titles) - left)]
     lines += [cells(row, rows, objective=objective, scores=scores, words=words) for row in rows]
     table = "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines)
-    return f"{table}\n\n{note(rows, words)}\n"
+    return f"{table}\n\n{note(rows, scores, words)}\n"
 
 
 def markdown_verdicts(verdicts: Sequence[RowVerdict], words: TableWords = _WORDS) -> str:

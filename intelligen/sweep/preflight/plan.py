@@ -198,7 +198,7 @@ def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
 
 def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | None:
     if not calibrate:
-        return "it was not requested"
+        return "skipped by --no-calibrate"
     if refused:
         return "the sweep cannot run here"
     if (sweep.resources.gpus or sweep.baseline.gpus) and not torch.cuda.is_available():

@@ -49,7 +49,7 @@ def power_lines(sweep: Sweep, experiment: Experiment, *, store: Path) -> Iterato
     each = f"{planned}" if sequential is None else f"{sweep.confirm.at_least} to {seeds}"
     count = f"{family} comparison{'' if family == 1 else 's'} with {each} {units.word} each"
     found = smallest_words(power, metric, units=units.word)
-    yield f"{count} find a difference of {found} in four of five cases"
+    yield f"{count} {'finds' if family == 1 else 'find'} a difference of {found} in four of five cases"
     yield seeds_words(power, metric, units=units.word)
     if sweep.confirm.prior is None:
         yield _ASK

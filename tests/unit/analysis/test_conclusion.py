@@ -104,6 +104,15 @@ def test_what_is_not_known_is_said_with_what_could_have_been_found_and_the_study
     assert "wins" not in sentence
 
 
+@pytest.mark.parametrize("confirm", [True, False])
+def test_models_that_have_not_learnt_to_translate_are_said_to_show_nothing(tmp_path: Path, confirm: bool) -> None:
+    nothing = dict.fromkeys(QUALITY, 0.0)
+    found = answer(SmallStudy(tmp_path / "runs", quality=nothing, confirm=confirm))
+    assert found.sentences[-1].startswith("No model reaches 1 BLEU in validation: the models have not learnt to trans")
+    assert "four of five" not in found.sentence
+    assert "No model reaches" not in answer(SmallStudy(tmp_path / "others", confirm=confirm)).sentence
+
+
 def test_an_equivalent_one_is_within_the_margin_that_was_asked_about(tmp_path: Path) -> None:
     same = dict.fromkeys(QUALITY, 0.7)
     compared = compared_study(SmallStudy(tmp_path / "runs", quality=same, margin=60))

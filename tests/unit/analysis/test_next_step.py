@@ -99,6 +99,15 @@ def test_a_study_that_finds_less_repeats_no_seed(tmp_path: Path, overrides: tupl
     assert (sweep.search.seed, experiment.seed) == (search_seed, 5)
 
 
+def test_a_study_that_finds_very_little_is_followed_by_one_that_finds_half_of_it(tmp_path: Path) -> None:
+    study = study_of(tmp_path, ())
+    step = to_find_less(study, sd=0.03)
+    assert step is not None
+    assert step.words.startswith("to find 0.05 BLEU, plan a new study of ")
+    _, experiment = typed(step, study, store=tmp_path / "runs")
+    assert experiment.seed == 5
+
+
 @pytest.mark.parametrize("overrides", [(), ("search.replicates=3",)])
 def test_no_study_is_named_that_takes_more_than_a_sweep_can_have(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     assert to_find_less(study_of(tmp_path, ("confirm.margin=0.5", *overrides)), sd=2.0) is None

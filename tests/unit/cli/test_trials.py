@@ -36,9 +36,9 @@ def test_trials_are_listed_from_the_best_with_settings_score_state_and_cost(runs
     document = json.loads(call(runs, "trials", "small", "--json"))
     assert (document["format"], document["name"], document["objective"]) == (1, "small", "valid/bleu")
     listed = document["trials"]
-    values = [one["value"] for one in listed]
-    assert values[:-1] == sorted(values[:-1], reverse=True)
-    assert (listed[-1]["trial"], listed[-1]["state"], values[-1]) == ("t0001", "failed", None)
+    searched = [one["value"] for one in listed[:-1] if one["kind"] == "trial"]
+    assert searched == sorted(searched, reverse=True)
+    assert (listed[-1]["trial"], listed[-1]["state"], listed[-1]["value"]) == ("t0001", "failed", None)
     best = listed[0]
     assert (best["trial"], best["strategy"], best["device_s"]) == ("t0011", "intelligen", 88.0)
     assert best["settings"]["strategy"]["policy"]["name"] == "static"
@@ -72,9 +72,20 @@ def test_reversed_the_last_started_is_first_and_what_has_no_score_last(runs: Pat
         return [one["trial"] for one in json.loads(call(runs, "trials", "small", "--json", *words))["trials"]]
 
     assert listed("--sort", "started", "--reverse") == listed("--sort", "started")[::-1]
-    *scored, failed = listed("--sort", "score")
+    *scored, baseline, failed = listed("--sort", "score")
     assert failed == "t0001"
-    assert listed("--sort", "score", "--reverse") == [*scored[::-1], failed]
+    assert listed("--sort", "score", "--reverse") == [*scored[::-1], baseline, failed]
+
+
+def test_repetitions_come_below_the_trials_of_the_search_and_are_told_from_them(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    SmallStudy(runs, quality={"baseline": 0.9, "standard": 0.6, "standard_matched": 0.62, "intelligen": 0.7}).write()
+    kinds = [one["kind"] for one in json.loads(call(runs, "trials", "small", "--json"))["trials"]]
+    searched = kinds.count("trial")
+    assert kinds[:searched] == ["trial"] * searched
+    assert set(kinds[searched:]) == {"baseline", "confirm"}
+    shown = [line.split()[1] for line in call(runs, "trials", "small").splitlines() if line.startswith("t00")]
+    assert set(shown) == {"trial"}
 
 
 def test_a_csv_has_every_trial_in_the_same_order(runs: Path) -> None:

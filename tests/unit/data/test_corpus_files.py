@@ -151,6 +151,15 @@ def test_missing_folder_and_file_name_the_path_and_the_fix(tmp_path: Path) -> No
         corpus(tmp_path)
 
 
+@pytest.mark.parametrize(("there", "meant"), [("as.de", True), ("a.den", False), ("train.de", False)])
+def test_a_missing_file_is_named_with_the_one_beside_it_that_was_meant(tmp_path: Path, there: str, meant: bool) -> None:
+    (tmp_path / "a.en").touch()
+    (tmp_path / there).touch()
+    with pytest.raises(DataError) as caught:
+        corpus(tmp_path)
+    assert str(caught.value).endswith(f'did you mean "{tmp_path / there}"?') is meant
+
+
 def test_an_unreadable_file_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Is a directory"):
         list(read_lines(tmp_path, Counter()))

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from intelligen.analysis.strategy_table import Effort, StrategySummary
-from intelligen.reporting.terminal.results_table import NOTE, SEEDS_NOTE, markdown_table, rich_table
+from intelligen.reporting.terminal.results_table import markdown_table, note, rich_table
 from intelligen.state.trial_records import TrialRecord, TrialState
 
 SCORES = {"test/bleu": 20.0, "test/bleu_low": 18.5, "test/bleu_high": 21.5}
@@ -86,9 +86,10 @@ def test_terminal_and_markdown_say_the_same_and_explain_it():
     shown = " ".join(terminal.getvalue().split())
     for cells in table(*rows).values():
         assert all(cell in shown for cell in cells.values())
-    assert NOTE in shown
-    assert NOTE in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
-    assert all(word in NOTE for word in ("× standard", "Cost", "device"))
+    explained = note(rows, ("bleu",))
+    assert explained in shown
+    assert explained in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
+    assert all(word in explained for word in ("× standard", "Cost", "device"))
 
 
 def repetition(bleu: float, *, state: TrialState = TrialState.COMPLETE) -> TrialRecord:
@@ -105,8 +106,15 @@ def test_repetitions_are_shown_as_their_mean_and_their_range_and_counted():
     assert cells["seqgan"]["test/bleu"] == "21.50 (20.00 to 23.00)"
     assert cells["seqgan"]["test-greedy/bleu"] == "20.50 (19.00 to 22.00)"
     assert (cells["standard"]["seeds"], cells["standard"]["test-greedy/bleu"]) == ("0", "–")
-    assert SEEDS_NOTE in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
-    assert SEEDS_NOTE not in markdown_table([STANDARD], objective="valid/bleu", scores=("bleu",))
+
+
+def test_the_note_explains_the_test_scores_that_the_table_has_and_no_others():
+    searched, repeated = [STANDARD], [replace(SEQGAN, repeated=(repetition(20.0),))]
+    untested = [replace(STANDARD, best=replace(STANDARD.best, scores={}))]
+    same, again = "test = the same weights", "test = each best trial trained again"
+    found = [markdown_table(rows, objective="valid/bleu", scores=("bleu",)) for rows in (searched, repeated, untested)]
+    assert [(same in one, again in one) for one in found] == [(True, False), (False, True), (False, False)]
+    assert "valid = the best trial's selected weights. Epoch time" in found[2]
 
 
 def test_the_objectives_score_comes_before_others_and_may_lack_its_interval():

@@ -191,7 +191,8 @@ def test_signs_from_before_a_roll_back_make_no_trial_unhealthy(baseline, harmful
     result = fit(harmful.model_copy(update={"training": training}), Runtime(store, tmp_path))
     assert checkpoint(tmp_path)["rolled_back_epoch"] == 2
     epochs = [report.metrics for report in read_history(tmp_path / HISTORY_FILE)]
-    assert unhealthy_reason(STRICT, checkpoint(tmp_path)["start_metrics"], epochs, watched=ChrF()) is not None
+    start = checkpoint(tmp_path)["start_metrics"]
+    assert unhealthy_reason(STRICT, start, epochs, watched=ChrF(), strategy=harmful.strategy) is not None
     assert result.healthy
     assert result.stop_reason == "finished"
 

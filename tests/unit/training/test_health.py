@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from intelligen.config.schema.single_strategies import SeqGan, StandardMatched
 from intelligen.config.schema.training import Health
 from intelligen.evaluation.metric import Perplexity
 from intelligen.evaluation.sacrebleu_metrics import ChrF
@@ -38,7 +39,7 @@ each_sign = pytest.mark.parametrize(("name", "changes"), SIGNS.items(), ids=SIGN
 def find(*epochs: dict[str, float], start: dict[str, float] = START, **settings: float | None) -> str | None:
     """Of epochs that are healthy but for what is given."""
     return unhealthy_reason(
-        Health.model_validate(settings), start, [HEALTHY | epoch for epoch in epochs], watched=ChrF()
+        Health.model_validate(settings), start, [HEALTHY | epoch for epoch in epochs], watched=ChrF(), strategy=SeqGan()
     )
 
 
@@ -79,6 +80,14 @@ def without(metrics: dict[str, float], *names: str) -> dict[str, float]:
 )
 def test_a_sign_is_reported_with_its_numbers_and_its_fix(changes, said):
     assert find({}, changes, changes) == said
+
+
+@pytest.mark.parametrize("name", ["collapse", "length drift"])
+def test_a_fix_names_only_settings_that_the_strategy_has(name):
+    epochs = [HEALTHY, *[HEALTHY | SIGNS[name]] * 2]
+    found = unhealthy_reason(Health(), START, epochs, watched=ChrF(), strategy=StandardMatched())
+    assert found is not None
+    assert found.endswith("for 2 epochs; lower the learning rate")
 
 
 def test_a_healthy_fine_tuning_goes_on():
@@ -166,7 +175,7 @@ def test_epochs_before_the_adversarial_game_do_not_count(name):
 @pytest.mark.parametrize("missing", sorted(HEALTHY))
 def test_a_missing_metric_is_no_sign_and_takes_no_other_away(name, changes, missing):
     epochs = [without(HEALTHY | epoch, missing) for epoch in ({}, changes, changes)]
-    found = unhealthy_reason(Health(), START, epochs, watched=ChrF())
+    found = unhealthy_reason(Health(), START, epochs, watched=ChrF(), strategy=SeqGan())
     assert found is None if missing in READS[name] else found.startswith(name)
 
 
@@ -174,7 +183,9 @@ def test_a_missing_metric_is_no_sign_and_takes_no_other_away(name, changes, miss
 def test_a_missing_metric_interrupts_a_row(name, changes):
     silent = without(HEALTHY | changes, *READS[name])
     assert (
-        unhealthy_reason(Health(), START, [HEALTHY, HEALTHY | changes, silent, HEALTHY | changes], watched=ChrF())
+        unhealthy_reason(
+            Health(), START, [HEALTHY, HEALTHY | changes, silent, HEALTHY | changes], watched=ChrF(), strategy=SeqGan()
+        )
         is None
     )
 
@@ -188,13 +199,18 @@ def test_a_number_that_is_none_is_no_sign(name, changes):
 
 def test_a_strategy_without_a_discriminator_shows_only_what_validation_shows():
     epoch = {name: value for name, value in HEALTHY.items() if name.startswith("valid/")}
-    assert unhealthy_reason(Health(), START, [epoch] * 3, watched=ChrF()) is None
-    assert unhealthy_reason(Health(), START, [epoch | SIGNS["collapse"]] * 2, watched=ChrF()).startswith("collapse")
+    assert unhealthy_reason(Health(), START, [epoch] * 3, watched=ChrF(), strategy=SeqGan()) is None
+    assert unhealthy_reason(
+        Health(), START, [epoch | SIGNS["collapse"]] * 2, watched=ChrF(), strategy=SeqGan()
+    ).startswith("collapse")
 
 
 def test_a_constant_reward_is_not_called_frozen():
     constant = without(HEALTHY, "train/discriminator_reward", "train/discriminator_accuracy")
-    assert unhealthy_reason(Health(), START, [constant | SIGNS["frozen reward"]] * 3, watched=ChrF()) is None
+    assert (
+        unhealthy_reason(Health(), START, [constant | SIGNS["frozen reward"]] * 3, watched=ChrF(), strategy=SeqGan())
+        is None
+    )
 
 
 def test_an_empty_start_or_history_is_healthy():
@@ -207,7 +223,7 @@ def test_another_task_is_watched_by_its_own_metric_whichever_way_that_points():
     epochs = [{**start, "train/discriminator_reward": reward} for reward in (0.5, 0.6, 0.7)]
     worse = [epoch | {"valid/perplexity": 8.0 + 2 * rank} for rank, epoch in enumerate(epochs)]
     better = [epoch | {"valid/perplexity": 8.0 - 2 * rank} for rank, epoch in enumerate(epochs)]
-    reason = unhealthy_reason(Health(patience=2), start, worse, watched=Perplexity())
+    reason = unhealthy_reason(Health(patience=2), start, worse, watched=Perplexity(), strategy=SeqGan())
     assert reason is not None
     assert "while perplexity is 12.00, at the start 8.00" in reason
-    assert unhealthy_reason(Health(patience=2), start, better, watched=Perplexity()) is None
+    assert unhealthy_reason(Health(patience=2), start, better, watched=Perplexity(), strategy=SeqGan()) is None
