@@ -198,3 +198,14 @@ def test_a_table_of_nothing_is_not_written(
     assert guarded(lambda: commands.main(words, standalone_mode=False)) == 69
     assert capsys.readouterr().err == "error: export: nothing is scored yet (0 of 12 trials have ended)\n"
     assert not path.exists()
+
+
+def test_the_report_of_a_sweep_that_has_not_ended_says_so_first(begun: Path) -> None:
+    lines = call(begun, "report", "small").output.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("answer"))
+    assert lines[first] == "answer   The sweep was killed: 0 of 12 trials have ended."
+    assert lines[-2:] == ["next     go on:", f"         intelligen resume small --runs {begun}"]
+    with Ledger.open(begun / "sweeps" / "small", {}):
+        running = call(begun, "report", "small").output.splitlines()
+    assert running[first] == "answer   The sweep is still running: 0 of 12 trials have ended."
+    assert running[-1] == f"next     intelligen watch small --runs {begun}"
