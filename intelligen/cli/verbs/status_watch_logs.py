@@ -109,7 +109,7 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
                 click.echo(printable(line))
     except KeyboardInterrupt:
         return INTERRUPTED
-    for line in found.endings():
+    for line in (*found.beginnings(), *found.endings()):
         click.echo(printable(line))
     return 0
 
