@@ -1,4 +1,4 @@
-"""Why a scheduler stopped a trial, in words: its score after that epoch, and those that it was compared with."""
+"""Why a scheduler stopped a trial, in words: its score after that epoch, its place, and the best score."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,12 @@ from intelligen.state.trial_records import TrialRecord, TrialState
 
 SCHEDULER = "stopped by the scheduler"
 """How the reasons of such stops begin."""
-_SHOWN = 3
 
 
 def compared_with(
     record: TrialRecord, trials: Mapping[str, TrialRecord], histories: Mapping[str, Sequence[Report]], sweep: Sweep
 ) -> str:
-    """`valid/bleu 33.20; compared with 36.10 (t0001), 35.00 (t0002)`; empty where no scheduler stopped it.
+    """`valid/bleu 33.20 is number 2 of 2; the best is 36.10 (t0001)`; empty where no scheduler stopped it.
 
     Args:
         record: The trial.
@@ -41,10 +40,13 @@ def compared_with(
     }
     if metric not in last.metrics or not others:
         return ""
-    best = ranked(metric, others, value=others.__getitem__)
-    shown = ", ".join(f"{words.text(metric, others[name])} ({name})" for name in best[:_SHOWN])
-    more = f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else ""
-    return f"{metric} {words.text(metric, last.metrics[metric])}; compared with {shown}{more}"
+    scores = {**others, record.id: last.metrics[metric]}
+    order = ranked(metric, scores, value=scores.__getitem__)
+    best, *_ = ranked(metric, others, value=others.__getitem__)
+    asha = sweep.scheduler if isinstance(sweep.scheduler, Asha) else None
+    kept = "" if asha is None else f", of which asha keeps 1 in {asha.reduction_factor}"
+    place = f"{words.text(metric, scores[record.id])} is number {order.index(record.id) + 1} of {len(order)}"
+    return f"{metric} {place}{kept}; the best is {words.text(metric, scores[best])} ({best})"
 
 
 def _by_then(reports: Sequence[Report], last: Report, metric: str) -> float | None:

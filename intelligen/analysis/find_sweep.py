@@ -89,6 +89,14 @@ def named_in(store: Path, named: str, trial: str | None = None) -> tuple[str, st
     return sweep_and_trial(named)
 
 
+def store_naming(store: Path, named: str) -> Path:
+    """The runs directory that a trial's directory lies in; the given one where anything else is named."""
+    directory = Path(named)
+    if not (directory / TRIAL).exists() or _in_directory(store, named) is not None:
+        return store
+    return next(layout.stores_above(directory.resolve()), store)
+
+
 def _in_directory(store: Path, named: str) -> tuple[str, str] | None:
     """Sweep and trial of a trial's directory below this runs directory; None of anything else."""
     directory = Path(named)

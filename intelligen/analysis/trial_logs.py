@@ -1,5 +1,6 @@
 """Logs of a sweep's trials: followed like `tail -f`, each from where it was last read."""
 
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.early_stop_words import compared_with
+from intelligen.analysis.eta import duration
 from intelligen.config.document import nearest
 from intelligen.config.experiment_lines import settings_lines
 from intelligen.errors import ConfigError
@@ -52,6 +54,19 @@ class TrialLogs:
                     yield f"==> {record.id} {record.row}: {path}"
                     yield from (f"    {line}" for line in settings_lines(self._settings.of(record)))
                 yield from new
+
+    def beginnings(self) -> list[str]:
+        """Which of the trials that were shown have begun and written no log; none where no launch runs."""
+        if find_lock_owner(self._files.directory / LOCK_FILE) is None:
+            return []
+        trials = self._files.ledger()[1]
+        records = [trials[name] for name in self._chosen if trials[name].state is TrialState.RUNNING]
+        return [
+            f"{record.id}: no log yet: its workers are starting"
+            f" ({duration(max(0.0, time.time() - record.started_ms / 1000))})"
+            for record in records
+            if not self._paths(record)
+        ]
 
     def endings(self) -> list[str]:
         """How the trials that were shown ended, as the ledger knows it; a killed process writes no last line."""

@@ -60,7 +60,7 @@ class Runtime:
         if self.world_size == 1:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+        return DistributedDataParallel(module, device_ids=ids, forward_sync_buffers=False)
 
     def gather(self, value: Value) -> list[Value]:
         """Every rank's value, in rank order, on every rank."""

@@ -11,7 +11,7 @@ from intelligen.analysis.find_sweep import find_sweep
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.cli.written_files import FILE, STANDARD_OUTPUT, write_text
-from intelligen.errors import ConfigError
+from intelligen.errors import ConfigError, UnavailableError
 from intelligen.reporting.terminal.console_output import people_console
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def export(
     """
     from intelligen.analysis.best_settings import markdown_settings
     from intelligen.analysis.data_frame import trial_records
+    from intelligen.analysis.status import read_status
     from intelligen.reporting.export import to_csv, to_latex, to_markdown
     from intelligen.reporting.readable_columns import Record
+    from intelligen.state.sweep_files import SweepFiles
 
     if not (csv_file or trials_file or latex_file or markdown_file or figures_folder or as_json):
         raise ConfigError(
@@ -112,6 +114,9 @@ def export(
     if as_json + [csv_file, trials_file, latex_file, markdown_file].count(STANDARD_OUTPUT) > 1:
         raise ConfigError("export: only one format can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
+    if (csv_file or latex_file or markdown_file) and not one.records:
+        ended = read_status(SweepFiles(one.study.directory)).ended_words
+        raise UnavailableError(f"export: nothing is scored yet ({ended} trials have ended)")
     metrics, compared = one.study.task.reported, one.study.compared
     best = markdown_settings(one.best, one.how_to_use)
     forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [

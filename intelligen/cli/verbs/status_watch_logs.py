@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.live import Live
 
-from intelligen.analysis.find_sweep import find_sweep, named_in
+from intelligen.analysis.find_sweep import find_sweep, named_in, store_naming
 from intelligen.analysis.status import Status, SweepState, read_status
 from intelligen.analysis.trial_logs import TrialLogs
 from intelligen.cli.json_output import print_document
@@ -93,8 +93,9 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
         refuse_given("follow", "lines", why="without SWEEP the sweeps are listed; name a sweep")
         _list(runs.absolute(), as_json=as_json)
         return 0
-    sweep, trial = named_in(runs.absolute(), sweep, trial)
-    found = TrialLogs(SweepFiles(find_sweep(runs.absolute(), sweep)), trial)
+    store = store_naming(runs.absolute(), sweep)
+    sweep, trial = named_in(store, sweep, trial)
+    found = TrialLogs(SweepFiles(find_sweep(store, sweep)), trial)
     if as_json:
         print_document(found.document(lines))
         return 0
@@ -109,7 +110,7 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
                 click.echo(printable(line))
     except KeyboardInterrupt:
         return INTERRUPTED
-    for line in found.endings():
+    for line in (*found.beginnings(), *found.endings()):
         click.echo(printable(line))
     return 0
 

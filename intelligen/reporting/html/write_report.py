@@ -5,6 +5,7 @@ from pathlib import Path
 
 from intelligen.analysis.conclusion import answer
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
+from intelligen.analysis.so_far import as_of_now
 from intelligen.analysis.study import BASELINE, StudyResults, read_study
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.figures import Figure
@@ -33,14 +34,18 @@ def write_report(directory: Path, *, store: Path, study: StudyResults | None = N
 
     """
     path = directory / REPORT_FILE
-    known = read_study(directory, store=store) if study is None else replace(study, runs=read_run_ids(directory))
-    write_atomically(path, study_page(_compared(known)))
+    if study is None:
+        one = read_compared(directory, store=store)
+    else:
+        one = _compared(replace(study, runs=read_run_ids(directory)))
+    write_atomically(path, study_page(one))
     return path
 
 
 def read_compared(directory: Path, *, store: Path) -> Compared:
     """A sweep with its results and its answer; arguments and errors as of `write_report`."""
-    return _compared(read_study(directory, store=store))
+    one = _compared(read_study(directory, store=store))
+    return replace(one, answer=as_of_now(one.study, one.answer))
 
 
 def _compared(study: StudyResults) -> Compared:

@@ -109,7 +109,9 @@ def _ending(status: Status) -> list[str]:
 
 def _left(status: Status) -> str:
     if status.eta is None:
-        return "left     unknown: no trial has ended yet, or the budget is not a number of trials"
+        unbounded = status.budget_trials is None
+        why = "the budget is not a number of trials" if unbounded else "no trial has ended with a score yet"
+        return f"left     unknown: {why}"
     training = "search and confirmation" if status.confirmations else "search"
     return f"left     {eta_words(status.eta)} of {training} (early stops as so far, or none), then the tests"
 

@@ -230,7 +230,9 @@ def _start(sweep: Sweep) -> None:
             )
             _end_unused_services()
     except Exception as error:  # as in `_join`
-        raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
+        why = " ".join(str(error).split()).rstrip(".")
+        again = "if the machine is busy, run the same command again"
+        raise UnavailableError(f"cannot start Ray on this machine: {why}; {again}") from error
 
 
 def _end_unused_services() -> None:

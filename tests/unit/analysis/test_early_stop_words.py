@@ -1,5 +1,6 @@
-"""What a stopped trial was compared with: trials of its own search and row, by their scores after the same epoch."""
+"""The place of a stopped trial: among trials of its own search and row, by their scores after the same epoch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from small_study import SmallStudy
@@ -21,4 +22,8 @@ def test_a_stop_names_trials_of_its_own_search_alone(tmp_path: Path) -> None:
     }
     histories = {name: [Report(1, 10, 100, 1, {"valid/bleu": score})] for (name, _), score in scores.items()}
     said = compared_with(trials["r2-t0001"], trials, histories, sweep)
-    assert said == "valid/bleu 10.00; compared with 20.00 (r2-t0000)"
+    assert said == "valid/bleu 10.00 is number 2 of 2, of which asha keeps 1 in 2; the best is 20.00 (r2-t0000)"
+    histories["r2-t0002"] = [Report(1, 10, 100, 1, {"valid/bleu": 5.0})]
+    trials["r2-t0002"] = replace(trials["r2-t0000"], id="r2-t0002")
+    said = compared_with(trials["r2-t0001"], trials, histories, sweep)
+    assert said == "valid/bleu 10.00 is number 2 of 3, of which asha keeps 1 in 2; the best is 20.00 (r2-t0000)"

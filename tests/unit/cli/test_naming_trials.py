@@ -32,6 +32,15 @@ def test_a_trial_has_the_same_names_everywhere(runs: Path) -> None:
     assert named_in(runs, "small") == ("small", None)
 
 
+def test_a_trial_s_directory_names_its_runs_directory_too(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    directory = runs / "sweeps" / "small" / "trials" / "t0007"
+    commands.main(["logs", str(directory), "--json"], standalone_mode=False)
+    assert [one["trial"] for one in json.loads(capsys.readouterr().out)["trials"]] == ["t0007"]
+
+
 @pytest.mark.parametrize(
     ("named", "said"),
     [

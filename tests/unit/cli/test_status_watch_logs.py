@@ -112,3 +112,11 @@ def test_a_member_of_a_population_that_nothing_works_on_is_paused(tmp_path, tria
     out = capfd.readouterr().out
     assert "1 of 8 trials ended (2 running, 1 resting, 1 pruned)" in out
     assert [line.split()[-1] for line in out.splitlines() if line.startswith("t0002")] == ["paused"]
+
+
+def test_a_trial_whose_workers_start_says_that_it_has_no_log_yet(tmp_path, trial, capfd):
+    with Ledger.open(tmp_path / "sweeps" / "quickstart", {}) as ledger:
+        where = {"directory": "trials/t0001", "number": 1}
+        ledger.start("t0001", kind="trial", row="standard", seed=1, params={}, config={}, **where)
+        commands.main(["logs", "quickstart", "t0001", "--runs", str(tmp_path)], standalone_mode=False)
+    assert capfd.readouterr().out.startswith("t0001: no log yet: its workers are starting (")

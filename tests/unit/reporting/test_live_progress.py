@@ -176,7 +176,7 @@ def test_lines_in_a_pipe_say_place_settings_best_memory_once_and_what_a_stop_was
     assert sum("memory" in line for line in lines) == 2
     assert lines[7].startswith("t0001 standard  pruned: stopped by the scheduler after epoch 2")
     assert (
-        "  valid/bleu 33.20; compared with 36.10 (t0000)  cpu memory avg 1 max 1 MiB  2 of 12 trials ended, "
-        in lines[7]
+        "  valid/bleu 33.20 is number 2 of 2, of which asha keeps 1 in 2; the best is 36.10 (t0000)"
+        "  cpu memory avg 1 max 1 MiB  2 of 12 trials ended, " in lines[7]
     )
     assert lines[7].endswith(" left")

@@ -17,6 +17,9 @@ from intelligen.api import compare as compare_from_python
 from intelligen.api import report as report_from_python
 from intelligen.api import results
 from intelligen.cli.main import commands, guarded
+from intelligen.state.ledger import Ledger
+from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +177,35 @@ def test_what_is_no_plain_file_is_written_into_and_not_replaced(runs: Path, tmp_
     assert os.read(reader, 9) == b"strategy,"
     os.close(reader)
     assert link.is_fifo()
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """A runs directory with a sweep whose baseline is being trained."""
+    study = SmallStudy(tmp_path / "runs", confirm=False)
+    sweep, experiment = study.settings()
+    with Ledger.open(study.directory, sweep_fingerprint(sweep, experiment, data=DataOfRows("0123456789abcdef"))):
+        pass
+    return study.store
+
+
+@pytest.mark.parametrize("form", ["csv", "latex", "markdown"])
+def test_a_table_of_nothing_is_not_written(
+    begun: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "table"
+    words = ["export", "small", f"--{form}", str(path), "--runs", str(begun)]
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 69
+    assert capsys.readouterr().err == "error: export: nothing is scored yet (0 of 12 trials have ended)\n"
+    assert not path.exists()
+
+
+def test_the_report_of_a_sweep_that_has_not_ended_says_so_first(begun: Path) -> None:
+    lines = call(begun, "report", "small").output.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("answer"))
+    assert lines[first] == "answer   The sweep was killed: 0 of 12 trials have ended."
+    assert lines[-2:] == ["next     go on:", f"         intelligen resume small --runs {begun}"]
+    with Ledger.open(begun / "sweeps" / "small", {}):
+        running = call(begun, "report", "small").output.splitlines()
+    assert running[first] == "answer   The sweep is still running: 0 of 12 trials have ended."
+    assert running[-1] == f"next     intelligen watch small --runs {begun}"
