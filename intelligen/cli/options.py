@@ -29,7 +29,7 @@ def override_option(command: Command) -> Command:
         multiple=True,
         metavar="KEY=VALUE",
         shell_complete=shell_completion.settings,
-        help="Change a setting; of a sweep, -o experiment.training.epochs=3. May be given several times.",
+        help="Change a setting: -o seed=2, or in a sweep file -o experiment.seed=2. May be given several times.",
     )(command)
 
 
