@@ -68,7 +68,7 @@ def test_the_next_command_names_the_file_and_the_overrides_that_the_launch_was_g
 def test_the_answer_warns_of_few_trials_that_were_stopped_early(tmp_path: Path) -> None:
     warning = answer(SmallStudy(tmp_path / "few")).sentences[-1]
     assert warning.startswith(
-        "4 trials of a strategy, of which asha stops some by an early and noisy validation, choose"
+        "With 4 trials of a strategy, some of them stopped early by asha after a noisy validation, it is largely luck"
     )
     enough = answer(SmallStudy(tmp_path / "enough", more="scheduler: {name: none}"))
     assert "by luck" not in enough.sentence

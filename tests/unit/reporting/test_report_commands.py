@@ -41,7 +41,7 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     assert last[0].startswith("answer   intelligen wins: ")
     assert last[1] == "         In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
     assert last[2].startswith(
-        "         4 trials of a strategy, of which asha stops some by an early and noisy validation"
+        "         With 4 trials of a strategy, some of them stopped early by asha after a noisy validation"
     )
     assert last[3:] == [
         "next     search 3 times, to say it of the strategy:",

@@ -65,9 +65,12 @@ def test_a_shipped_sweep_has_trials_enough_for_its_early_stops_or_is_a_demonstra
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"budget": {"trials_per_strategy": 7}}, "7 trials of a strategy, of which asha stops some"),
+        ({"budget": {"trials_per_strategy": 7}}, "with 7 trials of a strategy, some of them stopped early by asha"),
         ({"budget": {"trials": 15}}, "7 trials of a strategy"),
-        ({"budget": {"trials_per_strategy": 7}, "scheduler": {"name": "median"}}, "of which median stops some"),
+        (
+            {"budget": {"trials_per_strategy": 7}, "scheduler": {"name": "median"}},
+            "some of them stopped early by median",
+        ),
         ({"budget": {"trials_per_strategy": 8}}, ""),
         ({"budget": {"device_hours": 1.0}}, ""),
         ({"budget": {"trials_per_strategy": 3}, "scheduler": {"name": "none"}}, ""),
