@@ -35,8 +35,8 @@ def header_lines(
     if ended:
         yield f"         {len(ended)} of these trainings ended in earlier launches"
     if left is not None:
-        stages = "search and confirmation" if sweep.confirm is not None else "search"
         if left.high_s:
+            stages = "search and confirmation" if sweep.confirm is not None else "search"
             about = f"about {eta_words(left)} left of {stages}"
             yield f"         {about}, by the epochs of those launches; then the test sets"
         return

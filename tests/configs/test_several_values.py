@@ -23,6 +23,14 @@ def refused(load, *arguments: object) -> str:
     return message
 
 
+def require_answer(key: str, written: str, *, answer: str, form: str) -> None:
+    """An entry of a space is refused with an answer that names the form, and the form is taken."""
+    SWEEP.write_text(f"{SPACE}  {key}: {written}\n")
+    assert answer in refused(load_sweep, SWEEP)
+    SWEEP.write_text(f"{SPACE}  {key}: {form}\n")
+    load_sweep(SWEEP)
+
+
 @pytest.mark.parametrize(
     ("key", "written", "form"),
     [
@@ -36,10 +44,7 @@ def refused(load, *arguments: object) -> str:
     ],
 )
 def test_an_entry_of_a_space_without_a_form_is_answered_with_the_form(key: str, written: str, form: str) -> None:
-    SWEEP.write_text(f"{SPACE}  {key}: {written}\n")
-    assert f"; write {form}" in refused(load_sweep, SWEEP)
-    SWEEP.write_text(f"{SPACE}  {key}: {form}\n")
-    load_sweep(SWEEP)
+    require_answer(key, written, answer=f"; write {form}", form=form)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +56,7 @@ def test_an_entry_of_a_space_without_a_form_is_answered_with_the_form(key: str, 
     ],
 )
 def test_two_ascending_numbers_are_answered_with_a_range_too(key: str, written: str, form: str) -> None:
-    SWEEP.write_text(f"{SPACE}  {key}: {written}\n")
-    assert f" for only these two, or {form} for all between" in refused(load_sweep, SWEEP)
-    SWEEP.write_text(f"{SPACE}  {key}: {form}\n")
-    load_sweep(SWEEP)
+    require_answer(key, written, answer=f" for only these two, or {form} for all between", form=form)
 
 
 def test_so_is_an_entry_below_an_option() -> None:
