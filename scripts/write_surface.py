@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import intelligen
-from intelligen.cli.main import VERBS
+from intelligen.cli.verb_sections import VERBS
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "surface.txt"
 

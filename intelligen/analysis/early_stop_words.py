@@ -33,7 +33,7 @@ def compared_with(
     others = {
         one.id: value
         for one in trials.values()
-        if one.suggested and one.id != record.id
+        if one.kind == "trial" and one.id != record.id
         if one.seed == record.seed  # all trials of a search have its seed
         if not sweep.round_robin() or one.row == record.row
         if (value := _by_then(histories[one.id], last, metric)) is not None

@@ -80,8 +80,8 @@ def _spent(ran: Ran, count: int) -> list[float]:
 
 
 def eta_words(eta: Eta) -> str:
-    """A range."""
-    return f"{duration(eta.low_s)} to {duration(eta.high_s)}"
+    """A range, or one duration where both bounds are the same in words."""
+    return " to ".join(dict.fromkeys(map(duration, (eta.low_s, eta.high_s))))
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import click
 
-from intelligen.cli.lazy_verb import Verb
+from intelligen.cli.verb_sections import VERBS, Verbs
 from intelligen.errors import IntelligenError, MemoryShortageError, UnavailableError
 from intelligen.reporting.terminal.console_output import nobody_reads, print_any_character
 from intelligen.state.redaction import redact_text
@@ -20,7 +20,7 @@ CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
 _NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="intelligen")
 def commands() -> None:
     """Compare training strategies: which one wins, by how much, at what cost, and with what certainty.
@@ -31,83 +31,6 @@ def commands() -> None:
     """
 
 
-VERBS = (
-    Verb("init", "verbs.init:init", "Write an experiment file and a sweep file to start from into DIR."),
-    Verb(
-        "validate",
-        "verbs.validate_schema:validate",
-        "Check sweep and experiment files without running anything; exit code 2 if one is wrong.",
-    ),
-    Verb(
-        "schema",
-        "verbs.validate_schema:schema",
-        "Print the JSON schema of sweep files or of experiment files, for editors and other tools.",
-    ),
-    Verb("plan", "verbs.plan_doctor:plan", "Show what the sweep in FILE would do here, and what it would cost."),
-    Verb("run", "verbs.run_resume_extend_stop:run", "Run the sweep in FILE; the same command resumes it."),
-    Verb("status", "verbs.status_watch_logs:status", "Show the progress of SWEEP, or list all sweeps."),
-    Verb("watch", "verbs.status_watch_logs:watch", "Show the progress of SWEEP until it no longer runs."),
-    Verb("logs", "verbs.status_watch_logs:logs", "Show the logs of SWEEP's trials, or of one TRIAL."),
-    Verb(
-        "trials",
-        "verbs.trials:trials",
-        "List the trials of SWEEP with their settings, scores, state and cost.",
-    ),
-    Verb("stop", "verbs.run_resume_extend_stop:stop", "Ask the launcher of SWEEP to stop, and wait for it."),
-    Verb("resume", "verbs.run_resume_extend_stop:resume", "Resume SWEEP from its own directory."),
-    Verb("extend", "verbs.run_resume_extend_stop:extend", "Give SWEEP a larger budget and resume it."),
-    Verb(
-        "report",
-        "verbs.report_compare_export:report",
-        "Write the report of SWEEP: one HTML file that opens anywhere, offline.",
-    ),
-    Verb("compare", "verbs.report_compare_export:compare", "Put several sweeps into one table and one HTML file."),
-    Verb(
-        "export",
-        "verbs.report_compare_export:export",
-        "Export the results of SWEEP as CSV, LaTeX, Markdown, JSON or figures.",
-    ),
-    Verb(
-        "promote",
-        "verbs.promote:promote",
-        "Register the best model of SWEEP in the MLflow store of its last launch.",
-    ),
-    Verb(
-        "export-model",
-        "verbs.export_model:export_model",
-        "Write MODEL, which began as a pre-trained one, to DIRECTORY, as `transformers` loads it.",
-    ),
-    Verb(
-        "reproduce",
-        "verbs.reproduce:reproduce",
-        "Train TRIAL of SWEEP again from its manifest, and compare the results.",
-    ),
-    Verb("doctor", "verbs.plan_doctor:doctor", "Check what sweeps need, and say how to fix each problem."),
-    Verb(
-        "prepare",
-        "verbs.prepare_train_finetune:prepare",
-        "Read, filter and tokenise an experiment's data, and summarise them.",
-    ),
-    Verb(
-        "train",
-        "verbs.prepare_train_finetune:train",
-        "Train an experiment's baseline by teacher forcing, from random weights or those that `initial` names.",
-    ),
-    Verb("finetune", "verbs.prepare_train_finetune:finetune", "Fine-tune the baseline with a training strategy."),
-    Verb(
-        "memory",
-        "verbs.memory:memory",
-        "Measure what updates of EXPERIMENT take at several sizes, and find the largest that fits.",
-    ),
-    Verb("test", "verbs.inference_test:test", "Decode and score a test set."),
-    Verb(
-        "inference",
-        "verbs.inference_test:inference",
-        "Answer lines of text, one by one; on a terminal, prompt for lines.",
-    ),
-    Verb("chat", "verbs.chat:chat", "Chat with a trained model: answers appear token by token."),
-    Verb("completion", "verbs.completion:completion", "Print the script that completes `intelligen` in a SHELL."),
-)
 for verb in VERBS:
     commands.add_command(verb)
 

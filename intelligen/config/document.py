@@ -59,8 +59,9 @@ def shown(value: JsonValue) -> str:
 
 
 def nearest(word: object, known: Sequence[str]) -> str:
-    """The fix for a misspelt word: `did you mean "x"?`, or what is known where nothing resembles it."""
-    close = get_close_matches(str(word), known, n=1)
+    """The fix for a misspelt or shortened word: `did you mean "x"?`, or what is known where nothing resembles it."""
+    begun = [name for name in known if name.startswith(str(word))] if word else []
+    close = get_close_matches(str(word), known, n=1) or sorted(begun, key=len)
     return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
 
 

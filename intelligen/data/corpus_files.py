@@ -62,7 +62,8 @@ class FileRows:
         for split, reader in self._readers.items():
             for path in reader.paths:
                 if not path.is_file():
-                    raise DataError(f"{path}: no such file (split `{split}`); {near(path) or _FIX_FOLDER}")
+                    where = f"`{key}.{split}`" if key else f"split `{split}`"
+                    raise DataError(f"{path}: no such file ({where}); {near(path) or _FIX_FOLDER}")
 
     def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
         """The split's rows in the files' order; what was fixed on the way is counted in `notes`.

@@ -63,12 +63,13 @@ def close_launch(
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
             link_runs(context, tracking_uri=tracking_uri)
-        reporter.show(results)
-        reporter.say(f"table    {path}")
-        if report is not None:
-            reporter.say(f"report   {report}")
-        for number, line in enumerate(compare_lines(tracking_uri, read_run_ids(context.directory))):
-            reporter.say(f"{'' if number else 'compare':8} {line}")
+        if context.ledger.trials:  # else the launch ended before anything began, and its error says why
+            reporter.show(results)
+            reporter.say(f"table    {path}")
+            if report is not None:
+                reporter.say(f"report   {report}")
+            for number, line in enumerate(compare_lines(tracking_uri, read_run_ids(context.directory))):
+                reporter.say(f"{'' if number else 'compare':8} {line}")
         _say_what_next(context, status, reporter, found)
     finally:
         if not mirrored:

@@ -30,7 +30,7 @@ def header_lines(
         left: The time left by what these have trained, as far as they show it.
 
     """
-    yield f"start    {sweep.name}: {'; then '.join(_stages(sweep, experiment))}"
+    yield f"start    {sweep.name}: {stages_line(sweep, experiment)}"
     ended = [one for one in trials.values() if one.state is not TrialState.RUNNING]
     if ended:
         yield f"         {len(ended)} of these trainings ended in earlier launches"
@@ -62,6 +62,11 @@ def time_left(
 def _epochs(sweep: Sweep, experiment: Experiment) -> int:
     """Of a trial that finishes."""
     return (experiment.training if sweep.trains else experiment.finetuning).epochs
+
+
+def stages_line(sweep: Sweep, experiment: Experiment) -> str:
+    """What is trained and how many times: `the baseline of 4 epochs; then 8 trials (…); …; then the test sets`."""
+    return "; then ".join(_stages(sweep, experiment))
 
 
 def _stages(sweep: Sweep, experiment: Experiment) -> Iterator[str]:

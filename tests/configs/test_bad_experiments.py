@@ -31,6 +31,7 @@ BAD_EXPERIMENTS = {
         "decoding.validation.utility",
         'must be one of "chrf", "bleu", got "comet"',
     ),
+    "beginning of a name": (f"{EXPERIMENT}strategy: {{name: rec}}  #!\n", "strategy.name", 'did you mean "recurrent"?'),
     "unknown key like no other": (f"{EXPERIMENT}decoding: {{zzz: 1}}  #!\n", "decoding.zzz", "known here: validation,"),
     "another option's key": (
         f"{EXPERIMENT}strategy:\n  name: standard\n  alpha: 1.0  #!\n",

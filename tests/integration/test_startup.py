@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from intelligen.cli.lazy_verb import Verb
-from intelligen.cli.main import VERBS, commands
+from intelligen.cli.main import commands
+from intelligen.cli.verb_sections import SECTIONS, VERBS
 
 HEAVY = {"torch", "numpy", "ray", "optuna", "mlflow", "datasets", "sacrebleu", "sacremoses", "sentencepiece"}
 HEAVY |= {"peft", "transformers"}
@@ -75,6 +77,14 @@ print(*sys.modules)
     assert {"intelligen.cli.verbs.run_resume_extend_stop", "intelligen.config", "pydantic"} & set(
         done.stdout.split()
     ) == set()
+
+
+def test_help_lists_every_verb_once_in_sections() -> None:
+    listed = CliRunner().invoke(commands, ["--help"], terminal_width=80).output.splitlines()
+    headings = [f"{heading}:" for heading in SECTIONS]
+    assert [line for line in listed if line in headings] == headings
+    after = listed[listed.index(headings[0]) :]
+    assert [line.split()[0] for line in after if line.startswith("  ")] == [verb.name for verb in VERBS]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)

@@ -1,6 +1,7 @@
 """init: commented files to start from; an existing file is never overwritten."""
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import click
 
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option
+from intelligen.config.base import NAME_PATTERN
 from intelligen.config.json_schema import FILES, schema_text
 from intelligen.errors import CannotCreateError, writing
 
@@ -21,10 +23,11 @@ EXPERIMENT, SWEEP = "experiment.yaml", "sweep.yaml"
 def init(directory: Path, as_json: bool) -> None:
     """Write an experiment file and a sweep file to start from into DIR.
 
-    The files are commented and valid, and run in a few minutes on two cores, without data or a GPU. Their JSON
-    schemas are written beside them, for editors. Exit code 73: a file of that name exists already.
+    Sweep and experiment are named like DIR. The files are commented and valid, and run in a few minutes on two cores,
+    without data or a GPU. Their JSON schemas are written beside them, for editors. Exit code 73: a file of that name
+    exists already.
     """
-    contents = _contents()
+    contents = _contents(directory.absolute().name)
     for name in contents:
         if os.path.lexists(directory / name):
             raise CannotCreateError(
@@ -50,9 +53,10 @@ def init(directory: Path, as_json: bool) -> None:
         click.echo(f"{word:<9}{shlex.join(['intelligen', *command])}")
 
 
-def _contents() -> Mapping[str, str]:
-    """Each file by its name in the directory; the schemas are those of this version."""
+def _contents(name: str) -> Mapping[str, str]:
+    """Each file by its name in a directory called `name`; the schemas are those of this version."""
     starter = Path(__file__).with_name("starter")
-    return {name: (starter / name).read_text(encoding="utf-8") for name in (EXPERIMENT, SWEEP)} | {
-        f"schemas/{kind}.schema.json": schema_text(kind) for kind in FILES
-    }
+    texts = {file: (starter / file).read_text(encoding="utf-8") for file in (EXPERIMENT, SWEEP)}
+    if re.search(NAME_PATTERN, name):
+        texts = {file: text.replace(starter.name, name) for file, text in texts.items()}
+    return texts | {f"schemas/{kind}.schema.json": schema_text(kind) for kind in FILES}

@@ -19,6 +19,7 @@ from intelligen.config.schema.stages_after_search import Confirmation
 from intelligen.errors import UnavailableError
 from intelligen.reporting.terminal.progress_bars import counting
 from intelligen.sweep.cluster.find_cluster import find_cluster
+from intelligen.sweep.launch_header import stages_line
 
 if TYPE_CHECKING:
     from intelligen.config.schema.sweep import Sweep
@@ -105,6 +106,7 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
             yield f"searches    {count}, one after the other, each with this budget and seeds of its own"
     points = f"one trial at each of the {sweep.total_trials()} points" if sweep.space else "one trial of each row"
     yield f"budget      {budget or points}"
+    yield f"trains      {stages_line(sweep, plan.experiment)}"
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
     if sweep.confirm is not None:
         how = _confirmed(sweep, sweep.confirm, plan.experiment.seed)

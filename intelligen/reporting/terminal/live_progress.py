@@ -139,7 +139,8 @@ class LiveProgress:
                 self._shown_begins.add(name)
                 self._say(f"{record.title}  begins{self._place(record, trials)}{self._of(record, ': ')}")
             for report in histories[name][self._shown.get(name, 0) :]:
-                self._say(f"{record.title}  {report_line(report, self._metrics)}{self._best_words()}{self._of(record)}")
+                searched = self._best_words() if record.kind == "trial" else ""
+                self._say(f"{record.title}  {report_line(report, self._metrics)}{searched}{self._of(record)}")
             self._shown[name] = len(histories[name])
             if record.state is TrialState.RUNNING:
                 self._shown_ends.discard(name)
@@ -156,7 +157,7 @@ class LiveProgress:
             yield others
         if memory := memory_words(histories[record.id]):
             yield memory
-        if record.kind == "trial" and (left := self._left()):
+        if record.kind not in SHARED and (left := self._left()):
             yield left
 
     def _left(self) -> str:

@@ -10,7 +10,8 @@ import pytest
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.analysis.suggested_command import command_line
-from intelligen.cli.main import VERBS, commands, guarded
+from intelligen.cli.main import commands, guarded
+from intelligen.cli.verb_sections import VERBS
 from intelligen.config.files.suggested_fixes import fixes_for_sweep, fixes_in_file
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.columns import Column

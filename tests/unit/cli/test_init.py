@@ -43,6 +43,18 @@ def test_the_commands_that_it_prints_work_as_they_are_typed(here: Path, capfd: p
     assert start == ["intelligen", "run", plan[-1]]
 
 
+@pytest.mark.parametrize(("directory", "name"), [("first", "first"), (".", "my_study"), ("my study", "starter")])
+def test_sweep_and_experiment_have_the_name_of_their_directory_where_it_can_be_one(
+    here: Path, directory: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "my_study").mkdir()
+    monkeypatch.chdir(here / "my_study")
+    assert run("init", directory) == 0
+    sweep, experiment = load_sweep(Path(directory, "sweep.yaml"))
+    assert (sweep.name, experiment.name) == (name, name)
+    assert f"intelligen extend {name} " in Path(directory, "sweep.yaml").read_text(encoding="utf-8")
+
+
 def test_the_files_are_of_the_schemas_that_they_name(here: Path) -> None:
     assert run("init") == 0
     for kind in ("experiment", "sweep"):

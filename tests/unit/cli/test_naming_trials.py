@@ -8,7 +8,8 @@ from click.shell_completion import ShellComplete
 from small_study import SmallStudy
 
 from intelligen.analysis.find_sweep import find_trial, named_in
-from intelligen.cli.main import VERBS, commands
+from intelligen.cli.main import commands
+from intelligen.cli.verb_sections import VERBS
 from intelligen.errors import ConfigError
 
 

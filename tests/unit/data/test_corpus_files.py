@@ -147,7 +147,9 @@ def test_missing_folder_and_file_name_the_path_and_the_fix(tmp_path: Path) -> No
     with pytest.raises(DataError, match=re.escape(f"{tmp_path}/none: no such folder; {fix}")):
         corpus(tmp_path / "none")
     (tmp_path / "a.en").touch()
-    with pytest.raises(DataError, match=re.escape(f"{tmp_path}/a.de: no such file (split `train`); {fix}")):
+    with pytest.raises(
+        DataError, match=re.escape(f"{tmp_path}/a.de: no such file (`data.corpus.splits.train`); {fix}")
+    ):
         corpus(tmp_path)
 
 

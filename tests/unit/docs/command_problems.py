@@ -11,8 +11,8 @@ import click
 from conftest import REPOSITORY
 
 from intelligen.cli.experiment_file import ExperimentFile
-from intelligen.cli.main import VERBS
 from intelligen.cli.new_test_set_option import new_test_sets
+from intelligen.cli.verb_sections import VERBS
 from intelligen.config.files.shipped_files import located
 from intelligen.config.load import load_experiment, load_sweep
 from intelligen.errors import ConfigError, DataError, UnavailableError

@@ -170,10 +170,19 @@ def test_lines_in_a_pipe_say_place_settings_best_memory_once_and_what_a_stop_was
             state = (TrialState.COMPLETE, TrialState.PRUNED)[number]
             ledger.finish(name, state, ("finished", "stopped by the scheduler after epoch 2")[number])
             progress._look()
+        again = {"directory": "confirm/standard-s2", "number": None, "confirms": "t0000"}
+        ledger.start("standard-s2", kind="confirm", row="standard", seed=2, params={}, config=config, **again)
+        add_epoch(files.directory / "confirm" / "standard-s2", 1, bleu=35.0)
+        progress._look()
+        ledger.finish("standard-s2", TrialState.COMPLETE, "finished")
+        progress._look()
     lines = output.getvalue().splitlines()
+    assert "BLEU 35.00" in lines[9]
+    assert "so far" not in lines[9], "the search's best is no score of a confirmation"
+    assert "  2 of 12 trials ended, " in lines[10]
     assert lines[4] == "t0001 standard  begins, trial 2 of 12: learning_rate 0.00042"
     assert lines[5].endswith("  best valid/bleu so far 36.10 (t0000)  [learning_rate 0.00042]")
-    assert sum("memory" in line for line in lines) == 2
+    assert sum("memory" in line for line in lines) == 3
     assert lines[7].startswith("t0001 standard  pruned: stopped by the scheduler after epoch 2")
     assert (
         "  valid/bleu 33.20 is number 2 of 2, of which asha keeps 1 in 2; the best is 36.10 (t0000)"

@@ -24,6 +24,7 @@ from intelligen.state.trial_records import SweepStatus
 from intelligen.sweep import end_of_launch
 from intelligen.sweep.complete_lines import complete_lines
 from intelligen.sweep.end_of_launch import close_launch
+from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.tracking.mlflow_mapping import INTERNAL
@@ -183,6 +184,13 @@ def test_a_sweep_that_is_complete_says_so_and_how_to_go_on(
         key: attrgetter(key)(sweep) for key in more if key != "experiment.seed"
     }
     assert {key: found[key] for key in more} == more
+
+
+def test_a_launch_in_which_nothing_began_names_no_table(tmp_path: Path) -> None:
+    study = SmallStudy(tmp_path / "runs")
+    sweep, experiment = study.settings()
+    Ledger.open(study.directory, sweep_fingerprint(sweep, experiment, data=DataOfRows("0123456789abcdef"))).close()
+    assert end_launch(study, SweepStatus.FAILED) == ""
 
 
 def test_an_interrupted_launch_writes_none(study: SmallStudy) -> None:
