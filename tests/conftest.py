@@ -1,5 +1,6 @@
 """What several test files need: a tiny corpus, prepared once, and trials over it."""
 
+import gc
 import os
 import random
 import signal
@@ -60,6 +61,12 @@ finetuning:
   optimizer: {learning_rate: 2.0e-3}
   schedule: {name: constant, warmup_updates: 0}
 """
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of all further collections of garbage: tests make hundreds of them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
