@@ -6,12 +6,13 @@ from typing import Any
 
 from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.status import runner
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import merit
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.redaction import redact_text
 from intelligen.state.sweep_files import SweepFiles
-from intelligen.state.trial_records import TrialRecord
+from intelligen.state.trial_records import TrialRecord, TrialState
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class ListedTrial:
 
     record: TrialRecord
     state: str
+    """`interrupted` where its sweep does not run, so that nothing works on it."""
     value: float | None
     """The objective of its selected weights, or of its best epoch so far; none where it failed."""
     epochs: int
@@ -90,7 +92,8 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     """
     fingerprint, trials, _ = files.ledger()
     metric, settings = fingerprint["sweep"]["objective"]["metric"], SweepSettings.read(files)
-    listed = [_listed(files, record, metric, settings) for record in trials.values()]
+    runs = runner(files) is not None
+    listed = [_listed(files, record, metric, settings, runs=runs) for record in trials.values()]
     key = ORDERS[order]
     listed.sort(key=lambda one: key(one, metric))
     if reverse:
@@ -103,13 +106,13 @@ def list_trials(files: SweepFiles, *, order: str, reverse: bool = False) -> Tria
     return TrialListing(files.directory.name, str(files.directory), metric, reported, compared, listed)
 
 
-def _listed(files: SweepFiles, record: TrialRecord, metric: str, settings: SweepSettings) -> ListedTrial:
-    reports = files.reports(record)
-    counts = record.state in USABLE or files.state(record) != "failed"
+def _listed(files: SweepFiles, record: TrialRecord, metric: str, settings: SweepSettings, *, runs: bool) -> ListedTrial:
+    reports, state = files.reports(record), files.state(record)
+    counts = record.state in USABLE or state != "failed"
     value = selected_scores(files.result(record), reports, metric).get(metric) if counts else None
     return ListedTrial(
         record,
-        files.state(record),
+        state if runs or state != TrialState.RUNNING else "interrupted",
         value,
         len(reports),
         device_seconds(reports),

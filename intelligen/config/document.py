@@ -12,6 +12,12 @@ from intelligen.errors import ConfigError
 
 Key = tuple[str | int, ...]
 
+_NEARLY = 0.85
+"""Ratio of `get_close_matches` from which on a word is rather misspelt than shortened."""
+_SHORTENED = 3
+"""Letters of a word from which on it may be a shortened name."""
+_GUESSES = 3
+
 
 @dataclass(frozen=True)
 class Document:
@@ -60,9 +66,17 @@ def shown(value: JsonValue) -> str:
 
 def nearest(word: object, known: Sequence[str]) -> str:
     """The fix for a misspelt or shortened word: `did you mean "x"?`, or what is known where nothing resembles it."""
-    begun = [name for name in known if name.startswith(str(word))] if word else []
-    close = get_close_matches(str(word), known, n=1) or sorted(begun, key=len)
-    return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+    nearly = get_close_matches(str(word), known, n=1, cutoff=_NEARLY)
+    meant = nearly or _completed(str(word), known) or get_close_matches(str(word), known, n=1)
+    return f"did you mean {' or '.join(map(shown, meant))}?" if meant else f"known here: {', '.join(known)}"
+
+
+def _completed(word: str, known: Sequence[str]) -> list[str]:
+    """The names that begin with the word or else have it between underscores; none where it may be any of many."""
+    if len(word) < _SHORTENED:
+        return []
+    found = [name for name in known if name.startswith(word)] or [name for name in known if word in name.split("_")]
+    return found if len(found) <= _GUESSES else []
 
 
 def problem_line(origin: str, key: str, what: str) -> str:
@@ -83,8 +97,9 @@ def raise_problems(lines: Sequence[str]) -> None:
         raise ConfigError(*distinct)
 
 
-def one_of(choices: Sequence[JsonValue], value: JsonValue) -> str:
-    """`must be one of "a", "b", got "c"`, with the nearest choice where one resembles it."""
+def one_of(choices: Sequence[JsonValue], value: JsonValue, *, meant: str | None = None) -> str:
+    """`must be one of "a", "b", got "c"`, with the choice that is `meant`, or the nearest where one resembles it."""
     must = "must be one of" if len(choices) > 1 else "must be"
-    hint = nearest(value, [choice for choice in choices if isinstance(choice, str)])
+    names = [choice for choice in choices if isinstance(choice, str)]
+    hint = f"did you mean {shown(meant)}?" if meant in names else nearest(value, names)
     return f"{must} {', '.join(map(shown, choices))}, got {shown(value)}" + (f"; {hint}" if hint.endswith("?") else "")

@@ -32,6 +32,18 @@ BAD_EXPERIMENTS = {
         'must be one of "chrf", "bleu", got "comet"',
     ),
     "beginning of a name": (f"{EXPERIMENT}strategy: {{name: rec}}  #!\n", "strategy.name", 'did you mean "recurrent"?'),
+    "alias": (f"{EXPERIMENT}strategy: {{name: gen}}  #!\n", "strategy.name", 'did you mean "generative_position"?'),
+    "part of a name": (
+        f"{EXPERIMENT}strategy: {{name: risk}}  #!\n",
+        "strategy.name",
+        'did you mean "generative_risk"?',
+    ),
+    "earlier name": (f"{EXPERIMENT}strategy: {{name: x}}  #!\n", "strategy.name", '_offpolicy", "seqgan",'),
+    "beginning of two names": (
+        f"{EXPERIMENT}training: {{schedule: {{warmup: 400}}}}  #!\n",
+        "training.schedule.warmup",
+        'did you mean "warmup_updates" or "warmup_ratio"?',
+    ),
     "unknown key like no other": (f"{EXPERIMENT}decoding: {{zzz: 1}}  #!\n", "decoding.zzz", "known here: validation,"),
     "another option's key": (
         f"{EXPERIMENT}strategy:\n  name: standard\n  alpha: 1.0  #!\n",
@@ -175,7 +187,7 @@ BAD_EXPERIMENTS = {
     "unknown option": (
         f"{EXPERIMENT}strategy: {{name: genrative}}  #!\n",
         "strategy.name",
-        'did you mean "generative"?',
+        'did you mean "generative_position"?',
     ),
     "option of a wrong type": (f"{EXPERIMENT}strategy: {{name: 3}}  #!\n", "strategy.name", "must be one of"),
     "no option": (f"{EXPERIMENT}strategy:  #!\n  alpha: 1\n", "strategy.name", 'write one of "standard", "standard_ma'),

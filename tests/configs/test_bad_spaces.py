@@ -54,7 +54,7 @@ BAD_SPACES = {
     "unknown strategy": (
         "  strategy:\n    choice:\n      standard: {}\n      genrative: {}  #!\n",
         "strategy",
-        'got "genrative"; did you mean "generative"?',
+        'got "genrative"; did you mean "generative_position"?',
     ),
     "unknown first strategy": ("  strategy: {choice: {standrad: {}}}  #!\n", "strategy", 'did you mean "standard"?'),
     "unknown strategy in a list": (

@@ -225,8 +225,8 @@ def test_a_name_that_chooses_no_class_keeps_its_neighbours(files: Path) -> None:
         ("data.corpus.name=files", "-o data.corpus.name=files: data.corpus.splits: required, but missing; add it"),
         ("strategy=genrative", '-o strategy=genrative: strategy.name: must be one of "standard", "standard_matched", '
          '"r_drop", "auxiliary", "recurrent", "generative_position", "generative_risk", "generative_self_critical", '
-         '"generative_offpolicy", "generative", "seqgan", "seqgan_constant", "seqgan_random", "intelligen", got '
-         '"genrative"; did you mean "generative"?'),
+         '"generative_offpolicy", "seqgan", "seqgan_constant", "seqgan_random", "intelligen", got '
+         '"genrative"; did you mean "generative_position"?'),
         ("training.optimizer.betas.2=0", "-o training.optimizer.betas.2=0: training.optimizer.betas: must be a list, "
          "got a mapping; a list's entries are numbered from 0, and this number is too large"),
         ("model.heads=3", "-o model.heads=3: model: heads (3) must divide d_model (256), or both d_k and d_v must be "

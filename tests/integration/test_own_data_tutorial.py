@@ -58,6 +58,7 @@ def test_what_comes_before_the_training_works_as_it_is_typed(folder: Path, capfd
 @pytest.mark.timeout(3600)
 def test_all_of_it_works_as_it_is_typed(folder: Path) -> None:
     said = {}
+    (folder / "new.tsv").write_text("the old king sees the red bird\tder alte koenig sieht den roten vogel\n")
     for line in TYPED:
         typed = line.replace("python ", f"{sys.executable} ").replace("intelligen ", f"{sys.executable} -m intelligen ")
         command = ["bash", "-c", typed]
@@ -67,7 +68,7 @@ def test_all_of_it_works_as_it_is_typed(folder: Path) -> None:
     assert list(said)[-5:] == ["run", "report", "extend", "inference", "test"]
     assert "generative_position_matched" in said["run"]
     assert len(said["inference"].splitlines()) == 1
-    assert "again" in said["test"]
+    assert "new" in said["test"]
 
 
 def written(folder: Path, form: dict[str, str]) -> None:

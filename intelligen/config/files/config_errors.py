@@ -22,6 +22,7 @@ from intelligen.config.schema.setting_paths import (
     is_unnamed_in_errors,
     named_options,
 )
+from intelligen.config.schema.strategies import EARLIER_NAMES, meant_strategy
 from intelligen.errors import IntelligenError
 
 S = TypeVar("S", bound=Settings)
@@ -129,10 +130,11 @@ def _worded(detail: ErrorDetails, location: _Location) -> Problem:
         case "space_form":
             return Problem(key, no_form(location.value, form_of(location.value, key)), key)
         case "union_tag_not_found" | "union_tag_invalid":
-            names = list(alternatives(location.annotation))
+            names = [name for name in alternatives(location.annotation) if name not in EARLIER_NAMES]
             name = _part(location.value, "name")
             missing = f"required, but missing; write one of {', '.join(map(shown, names))}"
-            return Problem((*key, "name"), missing if name is None else one_of(names, name), (*key, "name"))
+            wrong = one_of(names, name, meant=meant_strategy(str(name)))
+            return Problem((*key, "name"), missing if name is None else wrong, (*key, "name"))
     (annotation, *others) = alternatives(location.annotation).values() if location.annotation else (None,)
     what = sentence(kind, context, location.value, location.annotation if others else annotation)
     if kind == "value_error":

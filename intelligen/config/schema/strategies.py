@@ -1,5 +1,6 @@
 """All training strategies by name: the union of their settings."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from pydantic import Field
@@ -56,6 +57,15 @@ ALIASES = {
     "slow": "seqgan",
     "intelli": "intelligen",
 }
+EARLIER_NAMES = {"generative": "generative_position"}
+"""Accepted in files of earlier versions, and proposed nowhere; which strategy each is by default."""
+_MISSPELT = 0.9
+
+
+def meant_strategy(name: str) -> str | None:
+    """The strategy that an alias or a misspelt earlier name means; None for all else."""
+    earlier = get_close_matches(name, EARLIER_NAMES, n=1, cutoff=_MISSPELT)
+    return ALIASES.get(name) or next((EARLIER_NAMES[one] for one in earlier), None)
 
 
 def declared(name: str) -> type[StrategySettings]:

@@ -1,5 +1,6 @@
 """Sweep settings: an experiment, what varies, how it is searched, for how long and on what."""
 
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
@@ -78,7 +79,9 @@ class Sweep(Settings):
             )
         for name in self.budget.per_strategy():
             if not self.row_ids():
-                raise ValueError(f"budget.{name} needs a `choice` of strategies under space.strategy")
+                misspelt = get_close_matches("strategy", self.space, n=1)
+                found = f", and there is space.{misspelt[0]}" if misspelt and "strategy" not in self.space else ""
+                raise ValueError(f"budget.{name} needs a `choice` of strategies under space.strategy{found}")
         return self
 
     @model_validator(mode="after")

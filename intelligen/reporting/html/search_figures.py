@@ -47,7 +47,7 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
     )
     return Figure(
         "pareto",
-        "Score and cost",
+        "All trials: score and cost",
         f"{count_of(shown, list(members), 'trials of the search')}; hollow ones were stopped early. The line is the"
         f" Pareto front of the finished trials: {_named(front)}.",
         figure,

@@ -82,17 +82,19 @@ class Capacity:
         if asked <= self.workers(cpus, gpus):
             return
         concurrent = f" × {times} concurrent trials" if times > 1 else ""
+        workers = f"{resources.workers} worker{'' if resources.workers == 1 else 's'}"
         for kind, each, there in (("CPU", cpus, self.cpus), ("GPU", gpus, self.gpus)):
             if asked * each > there:
+                most = f"{key}.{kind.lower()}s_per_worker"
+                lower = f"lower {key}.workers, {most} or {key}.concurrent_trials" if there else f"set {most} to 0"
                 raise UnavailableError(
-                    f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
-                    f" {self.location} has {there}{self._with_addable()}; lower {key}.workers,"
-                    f" {key}.{kind.lower()}s_per_worker or {key}.concurrent_trials"
+                    f"{key}: asks for {asked * each} {kind}{'' if asked * each == 1 else 's'}"
+                    f" ({workers} × {each}{concurrent}), {self.location} has {there}{self._with_addable()}; {lower}"
                 )
         one = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
         raise UnavailableError(
             f"{key}: a worker asks for {one} on one node, and {self.location} has room for"
-            f" {self.workers(cpus, gpus)} of the {asked} ({resources.workers} workers{concurrent}): {self.listed()};"
+            f" {self.workers(cpus, gpus)} of the {asked} ({workers}{concurrent}): {self.listed()};"
             f" lower {key}.cpus_per_worker, {key}.workers or {key}.concurrent_trials"
         )
 

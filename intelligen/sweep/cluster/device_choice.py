@@ -64,7 +64,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
     parts = [
         f"{capacity.location}: {_count(capacity.cpus, 'CPU')} and {_count(capacity.gpus, 'GPU')}",
         f"search {_count(trial.at_once, 'trial')} at once, {_workers(trial)}",
-        f"baseline {_workers(sweep.baseline)}",
+        f"baseline{_baselines(sweep)} {_workers(sweep.baseline)}",
     ]
     if lowered:
         parts.append(f"lowered to fit the GPUs: {lowered}")
@@ -110,6 +110,11 @@ def _lowered(asked: Sweep, sweep: Sweep) -> Iterator[str]:
 def _stage(sweep: Sweep, key: str) -> Resources:
     resources: Resources = getattr(sweep, key)
     return resources
+
+
+def _baselines(sweep: Sweep) -> str:
+    """`s 2 at once,` where a sweep trains several of them, for the seeds that confirm; else empty."""
+    return "" if sweep.confirm is None else f"s {sweep.baselines_at_once()} at once,"
 
 
 def _workers(resources: Resources) -> str:

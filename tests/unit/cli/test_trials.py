@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from small_study import SmallStudy
 
 from intelligen.cli.main import commands
+from intelligen.state.ledger import Ledger
 
 BEST = {"standard": "t0003", "standard_matched": "t0007", "intelligen": "t0011"}
 
@@ -47,6 +48,22 @@ def test_trials_are_listed_from_the_best_with_settings_score_state_and_cost(runs
     (line,) = (line for line in table.splitlines() if line.startswith("t0011"))
     assert "learning_rate 0.00" in line
     assert "complete" in line
+
+
+def test_a_trial_under_way_is_interrupted_where_its_sweep_does_not_run(tmp_path: Path) -> None:
+    study = SmallStudy(tmp_path / "runs", confirm=False, closed=False)
+    study.write()
+
+    def state() -> str:
+        listed = json.loads(call(study.store, "trials", "small", "--json"))["trials"]
+        return next(one["state"] for one in listed if one["trial"] == "t0100")
+
+    with Ledger.open(study.directory, {}) as ledger:
+        config = dict(ledger.trials["t0003"].config)
+        where = {"directory": "trials/t0100", "number": 100}
+        ledger.start("t0100", kind="trial", row="standard", seed=1, params={}, config=config, **where)
+        assert state() == "running"
+    assert state() == "interrupted"
 
 
 def test_of_all_scores_the_list_shows_those_of_the_results_table(runs: Path) -> None:

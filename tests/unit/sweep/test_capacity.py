@@ -91,3 +91,8 @@ def test_the_stage_that_does_not_fit_is_named() -> None:
     settings = sweep(resources=resources(workers=3), baseline=resources())
     with pytest.raises(UnavailableError, match=r"resources: asks for 3 CPUs \(3 workers × 1\), the cluster has 2"):
         TWO_SMALL.require(settings)
+    settings = sweep(resources=resources(gpus_per_worker=1), baseline=resources())
+    with pytest.raises(
+        UnavailableError, match=r"asks for 1 GPU \(1 worker × 1\), .* has 0; set resources.gpus_per_worker to 0$"
+    ):
+        TWO_SMALL.require(settings)

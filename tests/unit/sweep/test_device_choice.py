@@ -8,6 +8,7 @@ import pytest
 from searches import sweep
 
 from intelligen.config.schema.resources import Resources
+from intelligen.config.schema.stages_after_search import Confirmation
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.state.ledger import Ledger, recorded_devices
@@ -120,6 +121,9 @@ def test_the_first_line_says_what_is_taken_what_was_lowered_and_what_is_idle() -
     ]
     settings = asked({"gpus_per_worker": 0}, gpus_per_worker=0)
     assert "; idle in the search: 4 of 4 GPUs and 15 of 16 CPUs" in devices_line(settings, settings, capacity)
+    several = settings.model_copy(update={"confirm": Confirmation(seeds=3)})
+    several = on_devices(several, capacity, {})
+    assert "; baselines 1 at once, 1 worker on 1 CPU; " in devices_line(several, several, capacity)
 
 
 def test_a_sweep_that_began_without_gpus_is_reported_how_to_use_them() -> None:
