@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from small_study import SmallStudy
+from test_sweep import ON_PROCESSORS, SWEEP, Project
 
 nbformat: Any = pytest.importorskip("nbformat", reason="needs nbclient, nbformat and ipykernel")
 nbclient: Any = pytest.importorskip("nbclient", reason="needs nbclient, nbformat and ipykernel")
@@ -51,6 +52,21 @@ def test_progress_is_brought_up_to_date_in_the_cell_that_shows_it(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     (shown,) = executed(notebook, tmp_path, monkeypatch)
     assert "12 of 12 trials" in shown
+
+
+@pytest.mark.slow
+def test_a_run_keeps_its_bar_and_what_was_shown_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path, SWEEP.replace("trials_per_strategy: 3", "trials_per_strategy: 1"))
+    project.train_baseline()
+    code = f"""
+print("before")
+from intelligen import load_sweep, run
+run(load_sweep("sweep.yaml", {[*ON_PROCESSORS[1::2]]}))
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    bar, *_ = executed(notebook, tmp_path, monkeypatch)
+    assert "max='2' value='2'" in bar
+    assert notebook.cells[0].outputs[0]["text"].startswith("before")
 
 
 @pytest.mark.slow

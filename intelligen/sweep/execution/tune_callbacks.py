@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ray import cloudpickle, tune
-from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.progress_reporter import ProgressReporter, TrialProgressCallback
 from ray.tune.search import Searcher
 
 from intelligen.config.metric_direction import higher_is_better
@@ -120,6 +120,14 @@ class NoTrialLines(TrialProgressCallback):  # type: ignore[misc] # Ray is not ty
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Likewise."""
+
+
+class NoReports(ProgressReporter):  # type: ignore[misc] # Ray is not typed
+    """Takes the place of Tune's own, which in a notebook removes what the cell has shown before it shows nothing."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Never: our own progress is shown by the launch's reporter."""
+        return False
 
 
 class FailedAttempts(tune.Callback):  # type: ignore[misc] # Ray is not typed

@@ -13,7 +13,13 @@ from intelligen.state import layout
 from intelligen.sweep.cluster.capacity_monitor import CapacityMonitor
 from intelligen.sweep.execution.failure_causes import fault_of
 from intelligen.sweep.execution.idle_scoring import IdleScoring, ScoringApart, Untested
-from intelligen.sweep.execution.tune_callbacks import DrivenSearcher, FailedAttempts, NoTrialLines, SearcherStopper
+from intelligen.sweep.execution.tune_callbacks import (
+    DrivenSearcher,
+    FailedAttempts,
+    NoReports,
+    NoTrialLines,
+    SearcherStopper,
+)
 from intelligen.sweep.execution.workers import run_distributed_trial, run_in_actor
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
@@ -104,6 +110,7 @@ def _tuner(
             storage_path=str(launches),
             stop=SearcherStopper(searcher, CapacityMonitor(resources)),
             callbacks=[FailedAttempts(searcher), NoTrialLines()],
+            progress_reporter=NoReports(),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),  # who tries again is decided by `attempts`
         ),
