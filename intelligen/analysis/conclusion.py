@@ -47,9 +47,11 @@ class Conclusion:
 
 def answer_lines(found: Conclusion) -> Iterator[str]:
     """The answer for people, and below it each command that improves it, on a line of its own to be pasted."""
-    for number, sentence in enumerate(found.sentences):
-        yield f"{'' if number else 'answer':8} {sentence}"
     steps = [step for step in found.steps if step.command]
+    for number, sentence in enumerate(found.sentences):
+        for step in steps:  # a full stop behind a command would be pasted with it
+            sentence = sentence.replace(f" Next: {step}.", "")
+        yield f"{'' if number else 'answer':8} {sentence}"
     for number, step in enumerate(steps):
         lines = ([f"{step.words}:"] if step.words else []) + [step.command]
         yield from (f"{'' if number or place else 'next':8} {line}" for place, line in enumerate(lines))

@@ -32,7 +32,7 @@ def find_sweep(store: Path, named: str) -> Path:
     if name in known:
         return layout.sweep(store, name)
     require_no_lost_ledger(layout.sweep(store, name))
-    fix = nearest(name, known) if known else "there is none yet; start one: intelligen run FILE"
+    fix = nearest(name, known) if known else "name its runs directory: --runs DIR; or start one: intelligen run FILE"
     raise ConfigError(f"no sweep {name!r} in {layout.sweeps(store)}; {fix}")
 
 

@@ -103,6 +103,11 @@ class Status:
         return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, PAUSED))
 
     @property
+    def confirmations_ended(self) -> int:
+        """Likewise of confirmations."""
+        return sum(count for state, count in self.confirmed.items() if state not in (TrialState.RUNNING, PAUSED))
+
+    @property
     def ended_words(self) -> str:
         """`3 of 8`, or `3` where trials have no bound."""
         return str(self.ended) if self.budget_trials is None else f"{self.ended} of {self.budget_trials}"

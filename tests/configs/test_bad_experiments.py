@@ -39,6 +39,11 @@ BAD_EXPERIMENTS = {
         'did you mean "generative_risk"?',
     ),
     "earlier name": (f"{EXPERIMENT}strategy: {{name: x}}  #!\n", "strategy.name", '_offpolicy", "seqgan",'),
+    "key of a group below": (
+        f"{EXPERIMENT}training: {{learning_rate: 0.1}}  #!\n",
+        "training.learning_rate",
+        'did you mean "optimizer.learning_rate"?',
+    ),
     "beginning of two names": (
         f"{EXPERIMENT}training: {{schedule: {{warmup: 400}}}}  #!\n",
         "training.schedule.warmup",

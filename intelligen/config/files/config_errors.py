@@ -21,6 +21,7 @@ from intelligen.config.schema.setting_paths import (
     is_settings,
     is_unnamed_in_errors,
     named_options,
+    whole_annotation,
 )
 from intelligen.config.schema.strategies import EARLIER_NAMES, meant_strategy
 from intelligen.errors import IntelligenError
@@ -151,7 +152,15 @@ def _unknown(location: _Location) -> str:
         owners = [shown(label) for label, option in siblings.items() if part in option.model_fields]
         if owners:
             return f"unknown key of {shown(here)}; it belongs to {' and '.join(owners)}"
-    return f"unknown key; {nearest(part, known)}"
+    hint = nearest(part, known)
+    below = [
+        f"{name}.{part}"
+        for name, field in location.group.model_fields.items()
+        if any(is_settings(one) and part in one.model_fields for one in alternatives(whole_annotation(field)).values())
+    ]
+    if below and not hint.endswith("?"):
+        hint = f"did you mean {' or '.join(map(shown, below))}?"
+    return f"unknown key; {hint}"
 
 
 def _mentioned(what: str, value: JsonValue) -> Key:

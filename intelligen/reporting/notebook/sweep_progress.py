@@ -13,7 +13,7 @@ from intelligen.config.experiment_lines import settings_words
 from intelligen.errors import ChangedError, StorageError
 from intelligen.reporting.notebook.place import Place, Show, show_in_cell
 from intelligen.state.sweep_files import SweepFiles
-from intelligen.state.trial_records import SHARED, TrialState
+from intelligen.state.trial_records import SHARED
 
 SHOWN_TRIALS = 12
 
@@ -82,8 +82,7 @@ def progress_html(files: SweepFiles) -> str:
 
 
 def _bar(status: Status) -> str:
-    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
-    done = status.ended + sum(status.confirmed.get(state, 0) for state in over)
+    done = status.ended + status.confirmations_ended
     due = None if status.budget_trials is None else status.budget_trials + status.confirmations
     parts = [f"{done} trials have ended" if due is None else f"{done} of {due} trials"]
     if status.eta is not None:

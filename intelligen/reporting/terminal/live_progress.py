@@ -168,7 +168,10 @@ class LiveProgress:
             with suppress(OSError, StorageError, ChangedError):  # the next look says what it is
                 status = read_status(self._files)
                 left = "" if status.eta is None else f", {eta_words(status.eta)} left"
-                self._left_of, self._left_words = self._seen, f"{status.ended_words} trials ended{left}"
+                repeats = status.confirmations and any(status.confirmed.values())
+                again = f" and {status.confirmations_ended} of {status.confirmations} confirmations" if repeats else ""
+                counted = f"{status.ended_words} trials{again}"
+                self._left_of, self._left_words = self._seen, f"{counted} ended{left}"
         return self._left_words
 
     def _place(self, record: TrialRecord, trials: dict[str, TrialRecord]) -> str:

@@ -45,6 +45,9 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     assert "× 2.00" in sentence
     again = "intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.seed=2 -o search.replicates=3"
     assert sentence.endswith(f"Next: search 3 times, to say it of the strategy: {again}.")
+    first, *_, words, command = answer_lines(compared.answer)
+    assert "Next" not in first, "a full stop would be pasted with the command"
+    assert (words, command) == ("next     search 3 times, to say it of the strategy:", f"         {again}")
     assert (
         compared.answer.sentences[1]
         == "In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
