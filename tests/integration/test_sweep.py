@@ -289,7 +289,7 @@ def test_a_second_launch_is_refused_while_the_first_runs_and_after_it_changed_se
     ("override", "code", "named"),
     [
         ("resources.workers=64", 69, "asks for 64 CPUs"),
-        ("resources.gpus_per_worker=1", 69, "resources: asks for 1 GPUs"),
+        ("resources.gpus_per_worker=1", 69, "resources: asks for 1 GPU ("),
         ("resources.gpus_per_worker=2", 2, "a worker trains on one GPU"),
         ("baseline.workers=64", 69, "baseline: asks for 64 CPUs"),
         ("budget.trails=3", 2, 'did you mean "trials"'),
