@@ -100,12 +100,12 @@ class Status:
     @property
     def ended(self) -> int:
         """Number of trials that have ended, in whatever way."""
-        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, PAUSED))
+        return _ended(self.trials)
 
     @property
     def confirmations_ended(self) -> int:
         """Likewise of confirmations."""
-        return sum(count for state, count in self.confirmed.items() if state not in (TrialState.RUNNING, PAUSED))
+        return _ended(self.confirmed)
 
     @property
     def ended_words(self) -> str:
@@ -126,6 +126,10 @@ class Status:
         values |= {name: [compared.documented(one) for one in values[name]] for name in ("strategies", "under_way")}
         named = {compared.words if key == "strategies" else key: value for key, value in values.items()}
         return {"format": 1, **named, "directory": str(self.directory)}
+
+
+def _ended(counts: Mapping[str, int]) -> int:
+    return sum(count for state, count in counts.items() if state not in (TrialState.RUNNING, PAUSED))
 
 
 def read_status(files: SweepFiles) -> Status:

@@ -10,7 +10,7 @@ from intelligen.reporting.html.plot_styles import GREY, Mark
 
 _HOW = (
     "The interval is the one that the verdict is read from: it holds for all comparisons together."
-    " Where an interval spans 0, it is open whether there is a difference."
+    " An interval that spans 0 shows neither a gain nor a loss."
 )
 _HOW_SHOWN = " Hollow: another test set, which is shown and decides nothing."
 _HOW_MARGIN = " The shaded range is what counts as no difference."
