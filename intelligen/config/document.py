@@ -66,8 +66,9 @@ def shown(value: JsonValue) -> str:
 
 def nearest(word: object, known: Sequence[str]) -> str:
     """The fix for a misspelt or shortened word: `did you mean "x"?`, or what is known where nothing resembles it."""
+    same = [name for name in known if name.casefold() == str(word).casefold()]
     nearly = get_close_matches(str(word), known, n=1, cutoff=_NEARLY)
-    meant = nearly or _completed(str(word), known) or get_close_matches(str(word), known, n=1)
+    meant = same or nearly or _completed(str(word), known) or get_close_matches(str(word), known, n=1)
     return f"did you mean {' or '.join(map(shown, meant))}?" if meant else f"known here: {', '.join(known)}"
 
 

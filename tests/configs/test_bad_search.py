@@ -43,6 +43,7 @@ BAD_SEARCHES = {
         "budget.device_hour",
         'did you mean "device_hours"?',
     ),
+    "capitals": (f"{VARIED}search: {{sampler: TPE}}  #!\n", "search.sampler", 'got "TPE"; did you mean "tpe"?'),
     "a seed above 32 bits": (
         f"{VARIED}search: {{seed: 4294967296}}  #!\n",
         "search.seed",

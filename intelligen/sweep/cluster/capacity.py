@@ -60,11 +60,20 @@ class Capacity:
         """Refuse what could never be scheduled: Ray itself would wait for it for ever.
 
         Raises:
-            UnavailableError: Naming the stage, what it asks for, and what there is.
+            UnavailableError: Naming each stage that does not fit, what it asks for, and what there is.
 
         """
-        self.require_for("baseline", sweep.baseline, sweep.baselines_at_once())
-        self.require_for("resources", sweep.resources, sweep.resources.at_once)
+        problems = []
+        for key, resources, times in (
+            ("baseline", sweep.baseline, sweep.baselines_at_once()),
+            ("resources", sweep.resources, sweep.resources.at_once),
+        ):
+            try:
+                self.require_for(key, resources, times)
+            except UnavailableError as error:
+                problems.append(str(error))
+        if problems:
+            raise UnavailableError("\n".join(problems))
 
     def require_for(self, key: str, resources: Resources, times: int) -> None:
         """Refuse a stage that does not fit.

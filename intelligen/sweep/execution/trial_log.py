@@ -50,7 +50,7 @@ def trial_log(directory: Path, *, rank: int, echo: bool) -> Iterator[logging.Log
                 printed.enter_context(redirect_stderr(_Echo(sys.stderr, file)))
             yield own
     except SystemExit:  # Tune's way to end a trial at a report
-        own.info("stopped at a report, by the scheduler or because the sweep was interrupted")
+        own.info("the sweep ended this training after an epoch: it was stopped early, or the sweep was interrupted")
         raise
     except ShrunkError:
         raise  # the training has noted how it goes on

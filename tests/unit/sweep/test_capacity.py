@@ -87,6 +87,15 @@ def test_an_autoscaler_adds_up_to_the_limits_of_each_type_and_of_all() -> None:
     assert addable_nodes({}, there) == ()
 
 
+def test_both_stages_are_named_where_neither_fits() -> None:
+    with pytest.raises(UnavailableError) as refused:
+        TWO_SMALL.require(sweep(resources=resources(workers=3), baseline=resources(workers=4)))
+    assert [line.partition(" (")[0] for line in str(refused.value).splitlines()] == [
+        "baseline: asks for 4 CPUs",
+        "resources: asks for 3 CPUs",
+    ]
+
+
 def test_the_stage_that_does_not_fit_is_named() -> None:
     settings = sweep(resources=resources(workers=3), baseline=resources())
     with pytest.raises(UnavailableError, match=r"resources: asks for 3 CPUs \(3 workers × 1\), the cluster has 2"):

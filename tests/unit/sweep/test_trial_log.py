@@ -59,7 +59,7 @@ def test_a_trial_that_is_stopped_has_not_failed(tmp_path: Path) -> None:
     with pytest.raises(SystemExit), trial_log(tmp_path, rank=0, echo=True):
         raise SystemExit(0)
     text = (tmp_path / "trial.log").read_text()
-    assert "stopped at a report" in text
+    assert "the sweep ended this training after an epoch" in text
     assert "Traceback" not in text
 
 
