@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from empty_store import write_empty_store
 from mlflow.entities import Run
 
 from intelligen.state.history import History, Report, ValidationSample
@@ -33,6 +34,7 @@ SMALL_SWEEP_ROWS = 4 * EPOCH_ROWS + 2 * SUMMARY_ROWS
 @pytest.fixture(scope="module", name="store")
 def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = tmp_path_factory.mktemp("store with space") / "mlflow.db"
+    write_empty_store(database)
     ensure_store(f"sqlite:///{database}", EXPERIMENT)
     return database
 

@@ -19,6 +19,7 @@ import pytest
 import ray
 from click.testing import CliRunner
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
+from empty_store import write_empty_store
 from in_this_process import run_here
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -66,6 +67,7 @@ class Project:
         self.directory = directory
         (directory / "corpus").mkdir()
         write_tiny_corpus(directory / "corpus")
+        write_empty_store(directory / "mlflow.db")
         (directory / "experiment.yaml").write_text(TINY_EXPERIMENT)
         (directory / "sweep.yaml").write_text(sweep)
 

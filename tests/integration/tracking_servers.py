@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from intelligen.tracking.mlflow_store import ensure_store
+from empty_store import write_empty_store
 
 REFUSALS = ("500", "503", "429")
 KINDS = (*REFUSALS, "slow", "lost", "lost")
@@ -48,7 +48,8 @@ def _answers(uri: str) -> bool:
 @contextmanager
 def serving(store: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A server over a SQLite store, once it answers; it leads a process group."""
-    ensure_store(f"sqlite:///{store}", "Default")  # the server would make it too, and wait for the disk many times
+    if not store.exists():
+        write_empty_store(store)
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{store}"]
