@@ -176,6 +176,11 @@ def attempts(project: Project, trial: TrialRecord) -> list[int]:
     return [int(pid) for pid in re.findall(r" as process (\d+)", log)]
 
 
+def service_of(process: psutil.Process) -> str:
+    """The program or script of Ray that a process runs."""
+    return next((Path(word).name for word in process.cmdline() if "/ray/" in word), process.name())
+
+
 def metrics_told_by(launcher: psutil.Process) -> list[str]:
     """Addresses at which others than this machine can ask its Ray for metrics, without a token."""
     told = []
@@ -197,7 +202,9 @@ def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_
     launch = project.launch()
     wait_for(lambda: is_in_the_midst_of_a_trial(project), launch)
     assert metrics_told_by(psutil.Process(launch.pid)) == []
-    (head,) = (process for process in psutil.Process(launch.pid).children() if process.name() == "gcs_server")
+    services = {service_of(process): process for process in psutil.Process(launch.pid).children()}
+    assert services.keys() == {"gcs_server", "raylet"}  # neither a dashboard nor what reads logs or adds nodes
+    head = services["gcs_server"]
     head.send_signal(signal.SIGKILL)
     output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 75, output

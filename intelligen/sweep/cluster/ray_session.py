@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 import torch
+from ray._private.node import Node as RayNode
 from ray._raylet import AuthenticationTokenLoader, Config, PlacementGroupID  # type: ignore[attr-defined]
 from ray.util.placement_group import PlacementGroup
 
@@ -215,7 +216,7 @@ def _start(sweep: Sweep) -> None:
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:
-        with processes_apart(), keeping_handlers():
+        with processes_apart(), keeping_handlers(), _without_unused_services(dashboard=in_groups):
             ray.init(
                 address="local",
                 num_cpus=capacity.cpus,
@@ -228,21 +229,32 @@ def _start(sweep: Sweep) -> None:
                 configure_logging=False,
                 runtime_env={"env_vars": environment},
             )
-            _end_unused_services()
     except Exception as error:  # as in `_join`
         why = " ".join(str(error).split()).rstrip(".")
         again = "if the machine is busy, run the same command again"
         raise UnavailableError(f"cannot start Ray on this machine: {why}; {again}") from error
 
 
-def _end_unused_services() -> None:
-    """End what Ray starts in any case: no log is sent to this process, and no node joins.
+@contextmanager
+def _without_unused_services(*, dashboard: bool) -> Iterator[None]:
+    """Have no services started here that nothing uses: no log is sent to this process, and no node joins.
 
-    Each of the two would import for seconds, and then look for news all the time.
+    Ray has no switch for them. Without a dashboard it would start the dashboard's process all the same, and wait until
+    that has imported for seconds.
+
+    Args:
+        dashboard: Whether that is used.
+
     """
-    node = ray._private.worker._global_node
-    node.kill_log_monitor(check_alive=False)
-    node.kill_monitor(check_alive=False)
+    unused = ("start_log_monitor", "start_monitor", *(() if dashboard else ("start_api_server",)))
+    started = {name: getattr(RayNode, name) for name in unused}
+    for name in unused:
+        setattr(RayNode, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, start in started.items():
+            setattr(RayNode, name, start)
 
 
 def remove_groups() -> None:
