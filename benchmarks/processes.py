@@ -1,13 +1,25 @@
-"""Who uses the processors while a sweep runs: its launcher, its trials, or Ray's own services."""
+"""Processes of a sweep: in what environment they start, and who uses the processors while it runs."""
 
+import os
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import psutil
 
 LAUNCHER, TRIALS, SERVICES = "launcher", "trials", "Ray's services"
 EVERY_S = 1.0
+_NOT_A_USERS = ("RAY_", "MLFLOW_", "INTELLIGEN_", "PYTHONDONTWRITEBYTECODE")
+
+
+def a_users_environment(root: Path) -> dict[str, str]:
+    """The variables of this process with the code in `root`, and without what would send a sweep elsewhere.
+
+    Images set `PYTHONDONTWRITEBYTECODE`. Then each process would compile what it imports.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_USERS)}
+    return kept | {"PYTHONPATH": str(root)}
 
 
 class ProcessorTimes:

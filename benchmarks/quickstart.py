@@ -12,7 +12,6 @@ its first epoch, and what is scored beside a trial, counts as overhead.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from processes import ProcessorTimes
+from processes import ProcessorTimes, a_users_environment
 from rounds import Remark, Table, compare, machine, markdown, parser
 
 REPOSITORY = Path(__file__).parents[1]
@@ -48,15 +47,12 @@ class Run:
 
 def quickstart(revision: str, root: Path, directory: Path) -> Run:
     """Run it once, in an empty directory, by the code in `root`."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_", "INTELLIGEN_"))
-    }
     with open(directory / "output", "wb") as output:
         began = time.time()
         process = subprocess.Popen(
             [sys.executable, str(root / "launch.py"), "--local"],
             cwd=directory,
-            env=kept | {"PYTHONPATH": str(root)},
+            env=a_users_environment(root),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -15,6 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from processes import a_users_environment
 from rounds import Row, Rows, Side, Table, compare, parser, print_table, round_robin, timed
 
 REPOSITORY = Path(__file__).parents[1]
@@ -40,7 +41,8 @@ budget: {trials: 1}
 
 def run(*arguments: str, directory: Path | None = None) -> None:
     """A Python process from its start to its end."""
-    subprocess.run([sys.executable, *arguments], cwd=directory, check=True, capture_output=True, env=_environment())
+    environment = a_users_environment(REPOSITORY)
+    subprocess.run([sys.executable, *arguments], cwd=directory, check=True, capture_output=True, env=environment)
 
 
 def commands(*, rounds: int) -> Table:
@@ -106,14 +108,6 @@ def measure(*, full: bool, threads: int) -> Rows:
     os.environ["OMP_NUM_THREADS"] = str(threads)
     yield from commands(rounds=9 if full else 3)
     yield from launching(rounds=3 if full else 1)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without what would send a sweep elsewhere."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_", "INTELLIGEN_"))
-    }
-    return kept | {"PYTHONPATH": str(REPOSITORY)}
 
 
 def main() -> None:
