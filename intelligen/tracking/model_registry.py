@@ -18,6 +18,7 @@ from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.ledger import read_ledger
+from intelligen.state.redaction import redact_text
 from intelligen.state.trial_records import TrialRecord
 from intelligen.state.trial_result import SELECTED, read_trial
 from intelligen.tasks import build_task
@@ -51,6 +52,8 @@ class Promoted:
     """`models:/NAME/VERSION`, for `mlflow.pyfunc.load_model`."""
     trial: str
     run_id: str
+    store: str
+    """The MLflow store that has it, without secrets."""
 
 
 def best_ranked(directory: Path, *, store: Path) -> TrialRecord:
@@ -158,7 +161,7 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
             client.set_registered_model_alias(name, alias, number)
         except failures() as error:
             raise UnavailableError(mlflow_unavailable(tracking_uri, error)) from error
-    return Promoted(name, number, alias, f"models:/{name}/{number}", record.id, run_id)
+    return Promoted(name, number, alias, f"models:/{name}/{number}", record.id, run_id, redact_text(tracking_uri))
 
 
 def _run_of(record: TrialRecord, directory: Path, tracking_uri: str) -> str:

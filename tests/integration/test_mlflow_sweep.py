@@ -226,6 +226,7 @@ def test_a_promoted_model_translates_elsewhere_as_inference_does(
     assert code == 0, err
     promoted = json.loads(out)
     assert (promoted["name"], promoted["version"], promoted["uri"]) == ("tiny", "1", "models:/tiny/1")
+    assert promoted["store"] == f"sqlite:///{project / 'mlflow.db'}"
     sentences = [" ".join(WORDS[(row * project) % 10] for project in range(1, 2 + row % 5)) for row in range(70)]
     lines = [*sentences[:3], "", *sentences[3:]]
     script = (

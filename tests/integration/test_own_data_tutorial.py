@@ -65,7 +65,7 @@ def test_all_of_it_works_as_it_is_typed(folder: Path) -> None:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500, check=False)
         assert done.returncode == 0, (line, done.stderr)
         said[line.rpartition("intelligen ")[2].split()[0]] = done.stdout
-    assert list(said)[-5:] == ["run", "report", "extend", "inference", "test"]
+    assert list(said)[-4:] == ["run", "report", "inference", "test"]
     assert "generative_position_matched" in said["run"]
     assert len(said["inference"].splitlines()) == 1
     assert "new" in said["test"]

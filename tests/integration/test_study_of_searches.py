@@ -136,7 +136,7 @@ def test_a_further_launch_changes_nothing_and_another_number_of_searches_is_refu
 
 
 def test_results_and_mlflow_name_the_search(project: Project) -> None:
-    frame = intelligen.results("tiny", runs=project.directory / "runs")
+    frame = intelligen.results("tiny", runs=project.directory / "runs", columns="all")
     assert frame.loc["r2-t0001", "replicate"] == 2
     assert frame.groupby("replicate").size().to_dict() == {1: 15, 2: 15, 3: 15}
     rows = project.query("select t.value, count(*) from tags t where t.key = 'replicate' group by t.value")

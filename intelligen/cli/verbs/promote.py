@@ -70,3 +70,4 @@ def promote(
     click.echo(f"model    {promoted.name} version {promoted.version}, alias {promoted.alias}")
     click.echo(f"trial    {promoted.trial} ({record.row})")
     click.echo(f"uri      {promoted.uri}")
+    click.echo(f"store    {promoted.store}")
