@@ -158,7 +158,7 @@ def results(name: str, *, runs: PathLike | None = None, columns: Columns = "main
         was decided of the row that a confirmation is of: verdict, control, delta, delta_low, delta_high.
 
     Raises:
-        ConfigError: There is no such sweep.
+        ConfigError: There is no such sweep, or there are no such columns.
 
     """
     return results_frame(find_sweep(_runs(runs), name), columns=columns)

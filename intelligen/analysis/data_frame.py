@@ -1,7 +1,7 @@
 """Results of a sweep as a data frame: one row per trial."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -10,8 +10,10 @@ from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.compared_units import Units
 from intelligen.analysis.strategy_table import device_seconds, selected_scores
 from intelligen.analysis.verdicts import kept_verdicts, verdict_of
+from intelligen.config.document import one_of
 from intelligen.config.experiment_lines import settings_words
 from intelligen.config.schema.tasks import task_settings
+from intelligen.errors import ConfigError
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import SHARED, TrialRecord
 
@@ -26,9 +28,12 @@ def results_frame(directory: Path, *, columns: Columns = "main") -> pd.DataFrame
         columns: The main ones, which fit on a page, or all.
 
     Raises:
+        ConfigError: There are no such columns.
         StorageError: Its files are damaged.
 
     """
+    if columns not in get_args(Columns):
+        raise ConfigError(f"columns: {one_of(get_args(Columns), columns)}")
     records = trial_records(directory)
     trials = [record.pop("trial") for record in records]
     frame = pd.DataFrame(records, index=pd.Index(trials, name="trial"))

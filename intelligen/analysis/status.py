@@ -72,7 +72,7 @@ class Status:
     budget: dict[str, float]
     """What ends the search, as the sweep names it."""
     budget_trials: int | None
-    """Trials in all; none where other budgets alone end the search."""
+    """Trials in all, or those that a larger budget has begun; none where other budgets alone end the search."""
     trials: dict[str, int]
     """State → count in the search; baselines and repetitions apart."""
     confirmed: dict[str, int]
@@ -166,7 +166,7 @@ def read_status(files: SweepFiles) -> Status:
         holder=owner if state is SweepState.RUNNING else None,
         objective=metric,
         budget=sweep.budget.model_dump(exclude_none=True),
-        budget_trials=size.trials,
+        budget_trials=None if size.trials is None else max(size.trials, len(searched)),
         trials=count_states(files, searched),
         confirmed=count_states(files, repeated),
         confirmations=size.repetitions,

@@ -191,7 +191,25 @@ def _fix_names(place: _Place, fields: Sequence[RecordField], header: Sequence[st
         return f"the first line must name the columns{which and f', and {which}'}"
     names = [field.name for field in fields] + [f"column{n}" for n in range(len(fields) + 1, len(header) + 1)]
     unnamed = f"if it is text already, name them in their order: {place.option(columns=names)}"
+    if not place.key:
+        which = f"say which is which: {place.option(**_by_settings(fields, header))}"
     return f"the first line must name the columns{which and f', and {which}'}; {unnamed}"
+
+
+def _by_settings(fields: Sequence[RecordField], header: Sequence[str]) -> dict[str, object]:
+    """The settings that name the columns: of those that a header does not name, its other ones in their order."""
+    others = iter([name for name in header if name not in {field.name for field in fields}])
+    settings: dict[str, object] = {}
+    for field in fields:
+        name = field.name if field.name in header else next(others, field.name)
+        group, _, key = field.setting.rpartition(".")
+        if group:
+            within = settings.setdefault(group, {})
+            assert isinstance(within, dict)
+            within[key] = name
+        else:
+            settings[key] = name
+    return settings
 
 
 def _quoted(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -226,8 +227,10 @@ def test_a_new_test_set_is_read_by_the_rules_of_the_splits(project: Project) -> 
     document = json.loads(call(project, "test", "tiny/t0001", "--data", "odd=odd.tsv", "--json").stdout)
     assert document["scores"][0]["notes"] == {"bom": 1, "crlf": 3, "empty_source": 1}
     (project.directory / "columns.tsv").write_text("src\ttgt\nape\taffe\n")
-    form = "new={file: columns.tsv, source_field: src, target_field: tgt}"
-    assert call(project, "test", "tiny/t0001", "--data", form).exit_code == 0
+    refused = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "new=columns.tsv"])
+    form = re.search("which is which: --data '(.*?)'", str(refused.exception))
+    assert form is not None
+    assert call(project, "test", "tiny/t0001", "--data", form[1].replace("NAME=", "new=")).exit_code == 0
     (project.directory / "bad.tsv").write_text("source\ttarget\nape\t\n")
     found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "bad=bad.tsv"])
     assert "bad.tsv:2: empty target" in str(found.exception)

@@ -310,7 +310,7 @@ def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Ca
     assert (story.project.sweep / LEDGER_FILE).read_bytes() == ledger
     for fewer in (["--trials-per-strategy", "1"], ["-o", "budget.trials_per_strategy=1"]):
         code, _, err = call("extend", "tiny", *fewer)
-        assert (code, "has budget.trials_per_strategy 2 already" in err) == (2, True), err
+        assert (code, "has budget.trials_per_strategy 2 already; give more than that, not 1" in err) == (2, True), err
 
 
 def test_a_killed_launcher_is_seen_as_such(story: Story, call: Call, tmp_path: Path) -> None:

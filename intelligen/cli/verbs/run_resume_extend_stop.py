@@ -184,7 +184,8 @@ def _require_larger(now: Sweep, extended: Sweep) -> None:
     for key, number in now.budget.model_dump(exclude_none=True).items():
         new = getattr(extended.budget, key)
         if new is not None and new < number:
-            raise ConfigError(f"extend: {now.name} has budget.{key} {number:g} already; give more than {new:g}")
+            had = f"{now.name} has budget.{key} {number:g} already"
+            raise ConfigError(f"extend: {had}; give more than that, not {new:g}")
 
 
 def _launch(request: "LaunchRequest", *, as_json: bool) -> int:

@@ -202,7 +202,7 @@ def trial_table(study: StudyResults) -> Table:
         [
             word(member.record.id),
             word(member.record.kind),
-            word(study.label(member.record.row)),
+            word(study.label(member.record.table_row)),
             number(member.record.seed, "{}"),
             word(member.record.state),
             long(settings_words(settings.of(member.record)) if member.record.kind == "trial" else ""),

@@ -89,6 +89,16 @@ def test_a_damaged_memory_of_the_last_launch_is_one_line_and_input_output_s_code
     assert "delete it and run the sweep's file again" in err
 
 
+def test_trials_of_a_larger_budget_that_the_sweep_had_count(tmp_path, trial, capfd):
+    with Ledger.open(tmp_path / "sweeps" / "quickstart", {}) as ledger:
+        for number in range(1, 10):
+            where = {"directory": f"trials/t{number:04d}", "number": number}
+            ledger.start(f"t{number:04d}", kind="trial", row="standard", seed=1, params={}, config={}, **where)
+            ledger.finish(f"t{number:04d}", TrialState.PRUNED, "stopped")
+    assert status(tmp_path, "quickstart") == 0
+    assert "10 of 10 trials ended" in capfd.readouterr().out
+
+
 def test_a_member_of_a_population_that_nothing_works_on_is_paused(tmp_path, trial, capfd):
     directory = tmp_path / "sweeps" / "quickstart"
     with Ledger.open(directory, {}) as ledger:

@@ -13,6 +13,7 @@ from intelligen.analysis.html_blocks import html_table
 from intelligen.analysis.strategy_table import strategy_table
 from intelligen.analysis.sweep_results import SweepResults
 from intelligen.api import LoadedSweep
+from intelligen.errors import ConfigError
 from intelligen.reporting.html.write_report import read_compared, report_figures
 from intelligen.reporting.notebook.notebook_reporter import NotebookReporter
 from intelligen.reporting.notebook.sweep_progress import NotebookProgress, progress_html
@@ -56,6 +57,8 @@ def test_the_main_results_fit_on_a_page_and_a_baseline_is_no_strategy(study: Sma
     everything = intelligen.results("small", runs=study.store, columns="all")
     assert {"attempts", "valid/exposure_gap", "param/finetuning.optimizer.learning_rate"} <= set(everything.columns)
     assert everything.loc["baseline-1", "strategy"] == "baseline"
+    with pytest.raises(ConfigError, match='columns: must be one of "main", "all", got "everything"'):
+        intelligen.results("small", runs=study.store, columns="everything")
 
 
 def test_figures_are_those_of_the_report(study: SmallStudy) -> None:

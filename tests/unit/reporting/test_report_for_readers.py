@@ -145,6 +145,8 @@ def test_the_best_settings_can_be_copied_and_each_trial_has_its_own(plain: Compa
     settings = {row[0].text: row[column].text for row in table.rows}
     assert "label_smoothing 0.05" in settings["t0001"]
     assert settings["baseline-1"] == ""
+    strategies = {row[0].text: row[table.headings.index("strategy")].text for row in table.rows}
+    assert strategies["baseline-1"] == "baseline"
 
 
 def test_marks_can_be_seen_on_a_dark_page() -> None:
