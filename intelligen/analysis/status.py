@@ -210,7 +210,7 @@ def _state(owner: LockOwner | None, closing: Closing | None) -> SweepState:
 def _under_way(record: TrialRecord, reports: Sequence[Report], metric: str, *, paused: bool) -> TrialStatus:
     return TrialStatus(
         trial=record.id,
-        strategy=record.row,
+        strategy=record.table_row,
         epoch=len(reports),
         epochs=record.config["training"]["epochs"],
         value=reports[-1].metrics.get(metric) if reports else None,

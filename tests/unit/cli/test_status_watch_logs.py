@@ -89,6 +89,16 @@ def test_a_damaged_memory_of_the_last_launch_is_one_line_and_input_output_s_code
     assert "delete it and run the sweep's file again" in err
 
 
+def test_a_baseline_under_way_is_no_strategy(tmp_path, trial, capfd):
+    with Ledger.open(tmp_path / "sweeps" / "quickstart", {}) as ledger:
+        config = {"training": {"epochs": 4}}
+        where = {"directory": "baselines/1", "number": None}
+        ledger.start("baseline-1", kind="baseline", row="standard", seed=1, params={}, config=config, **where)
+        assert status(tmp_path, "quickstart", "--json") == 0
+    (one,) = json.loads(capfd.readouterr().out)["under_way"]
+    assert (one["trial"], one["strategy"]) == ("baseline-1", "baseline")
+
+
 def test_trials_of_a_larger_budget_that_the_sweep_had_count(tmp_path, trial, capfd):
     with Ledger.open(tmp_path / "sweeps" / "quickstart", {}) as ledger:
         for number in range(1, 10):
