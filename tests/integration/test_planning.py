@@ -120,6 +120,7 @@ def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
     deep = tmp_path_factory.mktemp("deep") / "/".join(["deeper"] * 20)
     deep.mkdir(parents=True)
     monkeypatch.setenv("TMPDIR", str(deep))
+    (directory / "mlflow.db").unlink()
     before = sorted(directory.rglob("*"))
     code, out, err = call("doctor", "--json")
     document = json.loads(out)
