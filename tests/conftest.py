@@ -29,6 +29,7 @@ os.environ["INTELLIGEN_LOCAL"] = "1"
 os.environ["INTELLIGEN_MATMUL"] = "mkl"
 
 REPOSITORY = Path(__file__).parents[1]
+LONGEST = "test_stages_of_a_study.py"
 WORDS = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"]
 TIERE = ["affe", "biene", "katze", "hund", "aal", "fuchs", "gnu", "henne", "ibis", "häher"]
 
@@ -61,6 +62,11 @@ finetuning:
   optimizer: {learning_rate: 2.0e-3}
   schedule: {name: constant, warmup_updates: 0}
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest, so that no process is left with it at the end."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
 
 
 def pytest_collection_finish() -> None:
