@@ -82,6 +82,13 @@ def test_a_search_finds_the_tokens_that_it_finds_by_torchs_attention(
     assert len(ways) == taken
 
 
+def test_a_search_attends_by_products_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways, products = [], attention._attend_by_products
+    monkeypatch.setattr(attention, "_attend_by_products", lambda *given: ways.append(given) or products(*given))
+    found(network(MODELS[0], 1), SEARCHES[0], begun=False)
+    assert ways
+
+
 @pytest.mark.parametrize("config", MODELS, ids=lambda config: config.name)
 @torch.no_grad()
 def test_a_cache_that_grows_and_shrinks_gives_the_logits_of_the_parallel_pass(config: Model) -> None:
