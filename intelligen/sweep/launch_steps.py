@@ -4,16 +4,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from intelligen.analysis.suggested_command import command_line
 from intelligen.config.files.suggested_fixes import typed_for_sweep
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.data_summary import describe
-from intelligen.errors import ChangedError, ClusterLostError, IntelligenError, NodeLostError, StorageError
+from intelligen.errors import BusyError, ChangedError, ClusterLostError, IntelligenError, NodeLostError, StorageError
 from intelligen.state import layout
 from intelligen.state.launch_file import read_launch, write_launch
-from intelligen.state.ledger import Ledger, read_ledger, recorded_devices
+from intelligen.state.ledger import LOCK_FILE, Ledger, read_ledger, recorded_devices
+from intelligen.state.lock_owner import find_lock_owner
 from intelligen.state.redaction import redact_text
 from intelligen.state.trial_records import SweepStatus, TrialState
 from intelligen.sweep.cluster.device_choice import gpus_of_stages
@@ -54,6 +56,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
 
     """
     directory, cluster = request.directory, find_cluster(local=request.local)
+    _require_not_running(directory)
     begun = (directory / layout.LEDGER_FILE).exists()
     last = read_ledger(directory)[2] if begun else None
     # What needs no machines is not refused for want of them: the cluster of a sweep that has finished may be gone.
@@ -86,6 +89,16 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
         record_provenance(directory)
         require_address(request.tracking_uri)
         return _run_stages(context, request, cluster, reporter, interrupts)
+
+
+def _require_not_running(directory: Path) -> None:
+    """Say at once how to go on beside another launch, which the ledger's lock would refuse in the end."""
+    owner = find_lock_owner(directory / LOCK_FILE)
+    if owner is not None and owner.certain:
+        watch, stop = (command_line(verb, directory) for verb in ("watch", "stop"))
+        raise BusyError(
+            f"{directory.name}: held by {owner}: wait for it to end, watch it ({watch}) or stop it ({stop})"
+        )
 
 
 def reopened_lines(context: SweepContext) -> Iterator[str]:

@@ -281,6 +281,8 @@ def test_a_second_launch_is_refused_while_the_first_runs_and_after_it_changed_se
     first.communicate()
     assert code == 75
     assert f"held by pid {first.pid}" in output
+    assert "stop it (intelligen stop tiny)" in output
+    assert "rows kept" not in output
 
     code, output = project.run("-o", "search.seed=7")
     assert code == 78
