@@ -18,12 +18,17 @@ def run_again(given: Sequence[str], changes: Mapping[str, object], *, store: Pat
         store: The runs directory, where it is known.
 
     """
-    file, *overrides = given or ("FILE",)
-    changed = tuple(f"{key}." for key in changes)
-    kept = [one for one in overrides if not f"{one.partition('=')[0]}.".startswith(changed)]
-    settings = [*kept, *(f"{key}={value}" for key, value in changes.items())]
+    file, *settings = given_with(given or ("FILE",), [f"{key}={value}" for key, value in changes.items()])
     runs = () if store is None else _runs(store)
     return shlex.join(["intelligen", "run", file, *(word for one in settings for word in ("-o", one)), *runs])
+
+
+def given_with(given: Sequence[str], overrides: Sequence[str]) -> tuple[str, ...]:
+    """A sweep's file and overrides with further ones, in the place of those of their keys and of what is below them."""
+    file, *former = given
+    changed = tuple(f"{one.partition('=')[0]}." for one in overrides)
+    kept = [one for one in former if not f"{one.partition('=')[0]}.".startswith(changed)]
+    return (file, *kept, *overrides)
 
 
 def command_line(verb: str, directory: Path) -> str:

@@ -1,5 +1,6 @@
 """Lines for a launch that finds nothing left to do: that its sweep is complete, and how to go on with more trials."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from intelligen.analysis.suggested_command import command_line, run_again
@@ -27,7 +28,7 @@ def complete_lines(context: SweepContext, given: Sequence[str]) -> Iterator[str]
         yield f"         its search has ended; another sweep{such}, with seeds of its own:"
         yield f"         {run_again(given, _another(context), store=context.store)}"
         return
-    more = " ".join(_more(key, number) for key, number in budget.items())
+    more = " ".join(_more(key, max(number, _ran(context, key))) for key, number in budget.items())
     yield "         to search on, give it a larger budget, such as:"
     yield f"         {command_line('extend', context.directory)} {more}"
 
@@ -44,6 +45,13 @@ def _another(context: SweepContext) -> dict[str, object]:
 def _teaches(sweep: Sweep) -> bool:
     """Whether a sweep with the same settings may start from this one's trials."""
     return sweep.search.replicates == 1 and sweep.search.sampler != "grid"
+
+
+def _ran(context: SweepContext, key: str) -> int:
+    """Trials that a larger budget than this launch's has had begun, in the unit of `key`; 0 in other units."""
+    suggested = [record.row for record in context.ledger.trials.values() if record.suggested]
+    most = max(Counter(suggested).values(), default=0)
+    return {"trials": len(suggested), "trials_per_strategy": most}.get(key, 0)
 
 
 def _more(key: str, number: float) -> str:

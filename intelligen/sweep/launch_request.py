@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tracking_address
+from intelligen.analysis.suggested_command import given_with
 from intelligen.config.document import Document, flatten
 from intelligen.config.files.examined import validated
 from intelligen.config.files.overrides import parse_override, with_overrides
@@ -41,7 +42,7 @@ class LaunchRequest:
     failed_again: bool = False
     """Whether the trials that failed run again."""
     given: tuple[str, ...] = ()
-    """The sweep's file and the overrides as the command was given them; empty where none was."""
+    """The sweep's file and the overrides, as `run` and later commands were given them; empty where no file was."""
     local: bool = False
     """Whether it is to run on this machine, whatever cluster could be joined."""
 
@@ -91,7 +92,8 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
             f"{directory}: holds the sweep {sweep.name}, whose directory is {request.directory}; move it there"
         )
     prepare = partial(prepare_again, sweep, experiment, request.store, fingerprint=fingerprint, where=directory)
-    return LaunchRequest(sweep, experiment, request.store, request.tracking_uri, prepare, given=launch.given)
+    given = given_with(launch.given, overrides) if launch.given else ()
+    return LaunchRequest(sweep, experiment, request.store, request.tracking_uri, prepare, given=given)
 
 
 def tracked_at(directory: Path) -> str:

@@ -75,6 +75,15 @@ def test_what_run_was_given_is_kept_without_secrets_and_a_resumed_sweep_keeps_it
     assert override.startswith("search.storage=postgresql://")
 
 
+def test_what_a_sweep_is_extended_by_belongs_to_the_command_that_runs_it_again(directory: Path) -> None:
+    launched_at(directory, "sqlite:////there/mlflow.db")
+    sweep, _ = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    given = ("quickstart.yaml", "budget.trials_per_strategy=1", "search.seed=2")
+    write_launch(directory, sweep, tracking_uri="sqlite:////there/mlflow.db", given=given)
+    extended = request_of_directory(directory, ("budget.trials_per_strategy=6",), tracking_uri=None)
+    assert extended.given == ("quickstart.yaml", "search.seed=2", "budget.trials_per_strategy=6")
+
+
 def test_a_lost_memory_of_the_last_launch_is_named_once_a_trial_has_begun(directory: Path) -> None:
     launched_at(directory, "sqlite:////there/mlflow.db")
     (directory / LAUNCH_FILE).unlink()

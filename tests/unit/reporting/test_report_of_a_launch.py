@@ -154,6 +154,7 @@ GRID = "space={strategy: {choice: [standard, intelligen]}}"
     ("confirm", "given", "more"),
     [
         (False, (), {"budget.trials_per_strategy": 8}),
+        (False, ("budget.trials_per_strategy=1",), {"budget.trials_per_strategy": 8}),
         (False, ("budget={target_tokens: 1000000}",), {"budget.target_tokens": 2_000_000}),
         (False, ("budget={device_hours: 0.75}",), {"budget.device_hours": 1.5}),
         (True, ("experiment.seed=1",), {"experiment.seed": 5, "search.warm_start.sweep": "small"}),
